@@ -1,0 +1,78 @@
+# Everything one does with the repository; CI (.ci/run) runs the same targets.
+# Needed beforehand: Go, Node with npm, make, git. `make test` installs the rest.
+
+# One way to compile everything: without cgo, as the program is shipped. Only the race detector needs a C compiler.
+export CGO_ENABLED := 0
+export REDOCLY_TELEMETRY := off
+export REDOCLY_SUPPRESS_UPDATE_NOTICE := true
+
+TOOL := go tool -modfile=tools/go.mod
+
+# Packages in which goroutines share memory: there the race detector earns its tenfold time.
+RACE := $(wildcard $(addprefix internal/, clock db ledger event job idempotency httpapi sandbox app))
+
+# Handwritten and generated Go files; packages of npm may bring some too, which are not ours.
+GO_FILES = find . -name node_modules -prune -o -name '*.go' -print0
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
+
+.PHONY: run
+run: build ## build Kontor and start its sandbox
+	./bin/kontor sandbox
+
+.PHONY: build
+build: ## build bin/kontor
+	go build -trimpath -o bin/kontor ./cmd/kontor
+
+.PHONY: test
+test: prerequisites ## install what is missing, then run every test
+	go vet ./...
+	go test -vet=off ./...
+	$(if $(RACE),CGO_ENABLED=1 go test -vet=off -race $(RACE:%=./%/...))
+
+.PHONY: prerequisites
+prerequisites: # PostgreSQL and a C compiler, if the machine lacks them
+	@tools/prerequisites.sh
+
+.PHONY: format
+format: ## format the Go files
+	@$(GO_FILES) | xargs -0r $(TOOL) gofumpt -w
+
+.PHONY: lint
+lint: lint-format lint-go lint-contract ## format, vet, staticcheck, contract
+
+.PHONY: lint-format
+lint-format:
+	@files=$$($(GO_FILES) | xargs -0r $(TOOL) gofumpt -l) && \
+	if [ -n "$$files" ]; then printf 'not formatted (run make format):\n%s\n' "$$files"; exit 1; fi
+
+.PHONY: lint-go
+lint-go:
+	go vet ./...
+	$(TOOL) staticcheck ./...
+
+# The contract linter comes from npm, at the versions of tools/package-lock.json.
+.PHONY: lint-contract
+ifneq ($(wildcard tools/package.json),)
+lint-contract: tools/node_modules/.package-lock.json
+	tools/node_modules/.bin/redocly lint api/openapi.yaml
+
+tools/node_modules/.package-lock.json: tools/package.json tools/package-lock.json
+	npm ci --prefix tools --no-audit --no-fund
+	@touch $@
+else
+lint-contract:
+endif
+
+.PHONY: generate
+generate: ## write the generated files anew
+	go generate ./...
+
+# Tidy with -e, because a package that only the tests of modernc.org/sqlite import is not obtainable everywhere.
+.PHONY: check
+check: ## are the generated files and go.mod in step?
+	@tools/check-generated.sh
+	@echo go mod tidy -e -diff
+	@go mod tidy -e -diff 2>/dev/null || { echo 'go.mod or go.sum is not in step: run go mod tidy -e'; exit 1; }

@@ -1,0 +1,88 @@
+// Command kontor is the whole platform in one program: the sandbox on a laptop, the server on PostgreSQL,
+// and the tools of the operator.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"kontor/internal/fault"
+)
+
+// cli is the command line. Every flag can be given by the environment variable that its help names.
+type cli struct {
+	LogFormat string `help:"How log lines are written: text or json." enum:"text,json" default:"text" env:"KONTOR_LOG_FORMAT"`
+
+	Sandbox sandboxCommand `cmd:"" help:"Run everything in one process on this machine, with simulated rails and a demo partner."`
+	Serve   serveCommand   `cmd:"" help:"Run a node of a deployment."`
+	Demo    demoCommand    `cmd:"" help:"Drive a running sandbox through the first money path and show every call, answer and event."`
+	Partner partnerCommand `cmd:"" help:"Create and list partners."`
+	Key     keyCommand     `cmd:"" help:"Issue API keys."`
+	Verify  verifyCommand  `cmd:"" help:"Check the books and the event log; name every violation."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var c cli
+	k := kong.Parse(&c, kong.Name("kontor"),
+		kong.Description("Embedded finance: accounts, payments and webhooks for partners, on your own machines."),
+		kong.UsageOnError(), kong.BindTo(ctx, (*context.Context)(nil)))
+	err := k.Run(newLog(c.LogFormat))
+	var exit exitStatus
+	switch {
+	case err == nil:
+	case errors.As(err, &exit):
+		os.Exit(int(exit))
+	default:
+		fmt.Fprintln(os.Stderr, "kontor: "+plain(err))
+		os.Exit(1)
+	}
+}
+
+// exitStatus is an error that was reported already; only its number is left to say.
+type exitStatus int
+
+func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// plain is an error as an operator reads it: with the cause that a partner never sees.
+func plain(err error) string {
+	var f *fault.Error
+	if errors.As(err, &f) && f.Cause != nil {
+		return f.Message + " (" + f.Cause.Error() + ")"
+	}
+	if errors.As(err, &f) {
+		return f.Message
+	}
+	return err.Error()
+}
+
+// newLog makes the program's log on standard error. Attributes whose names speak of secrets are masked,
+// should one ever be logged by mistake.
+func newLog(format string) *slog.Logger {
+	options := &slog.HandlerOptions{ReplaceAttr: redact}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(os.Stderr, options))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, options))
+}
+
+var secretWords = []string{"key", "token", "secret", "authorization", "password", "pan", "cvv", "pin", "documentnumber", "pesel"}
+
+func redact(_ []string, a slog.Attr) slog.Attr {
+	name := strings.ToLower(a.Key)
+	for _, word := range secretWords {
+		if name == word || strings.HasSuffix(name, word) {
+			return slog.String(a.Key, "***")
+		}
+	}
+	return a
+}

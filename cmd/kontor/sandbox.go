@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"kontor/internal/app"
+	"kontor/internal/ledger"
+	"kontor/internal/partner"
+	"kontor/internal/sepa"
+)
+
+// sandboxDelay is how long a simulated rail takes.
+const sandboxDelay = 200 * time.Millisecond
+
+// sandboxCommand runs everything in one process.
+type sandboxCommand struct {
+	store
+	Listen     string            `help:"Address of the API." default:"127.0.0.1:8080" env:"KONTOR_LISTEN"`
+	WebhookURL string            `name:"webhook-url" help:"Where the demo partner's webhooks go." env:"KONTOR_WEBHOOK_URL"`
+	APIKey     string            `name:"api-key" help:"An API key of your own for the demo partner." env:"KONTOR_API_KEY"`
+	Set        map[string]string `help:"Settings of the demo partner by name." mapsep:"none"`
+}
+
+// credentials are what sandbox.json holds.
+type credentials struct {
+	BaseURL       string `json:"baseUrl"`
+	APIKey        string `json:"apiKey"`
+	WebhookToken  string `json:"webhookToken"`
+	WebhookSecret string `json:"webhookSecret"`
+}
+
+// Run serves the sandbox until it is told to stop.
+func (c sandboxCommand) Run(ctx context.Context, log *slog.Logger) error {
+	if c.Environment != string(partner.Staging) {
+		return errors.New("a sandbox is staging: use kontor serve for production")
+	}
+	a, err := c.open(ctx, log, true, sandboxDelay, sepa.SandboxBank)
+	if err != nil {
+		return err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
+	if err != nil {
+		return errors.Join(err, a.Close())
+	}
+	creds, err := c.prepare(ctx, a, "http://"+listener.Addr().String())
+	if err != nil {
+		listener.Close()
+		return errors.Join(err, a.Close())
+	}
+	c.greet(a, creds)
+	return errors.Join(a.Serve(ctx, listener, app.Roles{API: true, Worker: true}), a.Close())
+}
+
+// prepare makes the demo partner on the first start, applies the flags, and writes sandbox.json.
+func (c sandboxCommand) prepare(ctx context.Context, a *app.App, baseURL string) (credentials, error) {
+	demo, err := c.demoPartner(ctx, a)
+	if err != nil {
+		return credentials{}, err
+	}
+	changes := map[string]string{}
+	for name, value := range c.Set {
+		changes[name] = value
+	}
+	if c.WebhookURL != "" {
+		changes["webhook.baseUrl"] = c.WebhookURL
+	}
+	if _, err := a.Partners.Set(ctx, demo.ID, changes); err != nil {
+		return credentials{}, err
+	}
+	path := filepath.Join(c.Data, "sandbox.json")
+	creds, err := c.knownKey(ctx, a, demo, path)
+	if err != nil {
+		return credentials{}, err
+	}
+	hooks, err := a.Partners.WebhookCredentials(ctx, demo.ID)
+	if err != nil {
+		return credentials{}, err
+	}
+	creds.BaseURL, creds.WebhookToken, creds.WebhookSecret = baseURL, hooks.Token, hooks.Secret
+	text, err := json.MarshalIndent(creds, "", "  ")
+	if err != nil {
+		return credentials{}, err
+	}
+	return creds, os.WriteFile(path, append(text, '\n'), 0o600)
+}
+
+// demoPartner is the first partner after the operator.
+func (c sandboxCommand) demoPartner(ctx context.Context, a *app.App) (partner.Partner, error) {
+	all, err := a.Partners.List(ctx)
+	if err != nil {
+		return partner.Partner{}, err
+	}
+	for _, p := range all {
+		if p.ID != ledger.Operator {
+			return p, nil
+		}
+	}
+	return a.Partners.Create(ctx, map[string]string{"legalName": "Demo Partner", "rateLimit": "0"})
+}
+
+// knownKey answers an API key that works: the flag's, the one in sandbox.json, or a new one.
+func (c sandboxCommand) knownKey(ctx context.Context, a *app.App, demo partner.Partner, path string) (credentials, error) {
+	var creds credentials
+	text, err := os.ReadFile(path)
+	if err == nil {
+		if err := json.Unmarshal(text, &creds); err != nil {
+			return creds, fmt.Errorf("%s: %w", path, err)
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return creds, err
+	}
+	if c.APIKey != "" {
+		creds.APIKey = c.APIKey
+	}
+	if p, err := a.Partners.Authenticate(ctx, creds.APIKey); err == nil && p.ID == demo.ID {
+		return creds, nil
+	}
+	if c.APIKey != "" {
+		return creds, a.Partners.AddKey(ctx, demo.ID, c.APIKey)
+	}
+	_, creds.APIKey, err = a.Partners.IssueKey(ctx, demo.ID)
+	return creds, err
+}
+
+func (c sandboxCommand) greet(a *app.App, creds credentials) {
+	fmt.Printf(`Kontor sandbox on %s. Simulated rails, no real money.
+
+  base URL        %s
+  API key         %s
+  webhook token   %s
+  (also in %s)
+
+Try:
+  curl -H "x-api-key: %s" %s/v1/partner/balances
+  kontor demo --data %s
+
+`, a.DB.Engine(), creds.BaseURL, creds.APIKey, creds.WebhookToken, filepath.Join(c.Data, "sandbox.json"),
+		creds.APIKey, creds.BaseURL, c.Data)
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"kontor/internal/app"
+	"kontor/internal/clock"
+	"kontor/internal/db"
+	"kontor/internal/partner"
+	"kontor/internal/sepa"
+	"kontor/internal/vault"
+)
+
+// store says where the data are. Every command that works on them has these flags.
+type store struct {
+	Data     string `help:"Folder of the data: the SQLite file, the sandbox's master key and its credentials." default:"./kontor-data" env:"KONTOR_DATA" type:"path"`
+	Database string `help:"postgres:// URL of the database, instead of the SQLite file in the data folder." env:"KONTOR_DATABASE"`
+
+	MasterKey     string `help:"Master key: 32 bytes in base64." env:"KONTOR_MASTER_KEY"`
+	MasterKeyFile string `help:"File that holds the master key." env:"KONTOR_MASTER_KEY_FILE" type:"path"`
+	Environment   string `help:"What this deployment is: staging or production." enum:"staging,production" default:"staging" env:"KONTOR_ENVIRONMENT"`
+	Catalog       string `help:"Folder with data files that replace the built-in currencies, countries and fees." env:"KONTOR_CATALOG" type:"path"`
+}
+
+func (s store) target() string {
+	if s.Database != "" {
+		return s.Database
+	}
+	return filepath.Join(s.Data, "kontor.db")
+}
+
+// masterKey finds the master key: the flag or variable, a file, or the one that a sandbox wrote. Only a
+// sandbox makes one.
+func (s store) masterKey(sandbox bool) ([]byte, error) {
+	own := filepath.Join(s.Data, "master.key")
+	switch {
+	case s.MasterKey != "":
+		return vault.ParseMasterKey(s.MasterKey)
+	case s.MasterKeyFile != "":
+		text, err := os.ReadFile(s.MasterKeyFile)
+		if err != nil {
+			return nil, err
+		}
+		return vault.ParseMasterKey(string(text))
+	case sandbox:
+		return vault.LoadOrCreateFile(own)
+	case s.Environment == string(partner.Staging):
+		text, err := os.ReadFile(own)
+		if err == nil {
+			return vault.ParseMasterKey(string(text))
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	return nil, errors.New("no master key: set KONTOR_MASTER_KEY or KONTOR_MASTER_KEY_FILE (32 random bytes in base64, for example from: openssl rand -base64 32)")
+}
+
+// open opens the program on the store.
+func (s store) open(ctx context.Context, log *slog.Logger, sandbox bool, delay time.Duration, bank sepa.Bank) (*app.App, error) {
+	key, err := s.masterKey(sandbox)
+	if err != nil {
+		return nil, err
+	}
+	if !sandbox && s.Database == "" {
+		if _, err := os.Stat(s.target()); err != nil {
+			return nil, fmt.Errorf("there are no data in %s: start kontor sandbox, or name a database with --database", s.Data)
+		}
+	}
+	return app.Open(ctx, app.Config{
+		Database: s.target(), MasterKey: key, Environment: partner.Environment(s.Environment), CatalogDir: s.Catalog,
+		Bank: bank, SandboxDelay: delay, Clock: clock.System(), Log: log,
+	})
+}
+
+// tool opens the program for a command that only reads or changes data.
+func (s store) tool(ctx context.Context, log *slog.Logger) (*app.App, error) {
+	return s.open(ctx, log, false, 0, sepa.SandboxBank)
+}
+
+// verifyCommand checks the invariants.
+type verifyCommand struct {
+	Data     string `help:"Folder of the data." default:"./kontor-data" env:"KONTOR_DATA" type:"path"`
+	Database string `help:"postgres:// URL of the database." env:"KONTOR_DATABASE"`
+}
+
+// Run prints every violation; the exit status is 1 when there is any.
+func (c verifyCommand) Run(ctx context.Context) error {
+	target := store{Data: c.Data, Database: c.Database}.target()
+	if !db.IsPostgres(target) {
+		if _, err := os.Stat(target); err != nil {
+			return err
+		}
+	}
+	d, err := db.Open(ctx, target)
+	if err != nil {
+		return err
+	}
+	violations, err := app.Verify(ctx, d)
+	if err := errors.Join(err, d.Close()); err != nil {
+		return err
+	}
+	for _, v := range violations {
+		fmt.Println(v)
+	}
+	if len(violations) > 0 {
+		fmt.Printf("%d violations\n", len(violations))
+		return exitStatus(1)
+	}
+	fmt.Println("ok: I1, I2, I3, I4 and I8 hold")
+	return nil
+}

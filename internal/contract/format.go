@@ -1,0 +1,133 @@
+package contract
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// The formats of strings that the contract has beyond those of JSON Schema, and stricter versions of two of
+// those. Each error is a predicate: what the named member must be.
+var formats = map[string]func(string) error{
+	"date":             checkDate,
+	"email":            checkEmail,
+	"external-user-id": checkExternalUserID,
+	"single-line":      checkSingleLine,
+	"web-address":      checkWebAddress,
+}
+
+// registerFormats teaches the formats to a compiler. A format says nothing about values that are no strings.
+func registerFormats(c *jsonschema.Compiler) {
+	for name, check := range formats {
+		c.RegisterFormat(&jsonschema.Format{Name: name, Validate: func(v any) error {
+			if s, ok := v.(string); ok {
+				return check(s)
+			}
+			return nil
+		}})
+	}
+	c.AssertFormat()
+}
+
+var (
+	errDate         = errors.New("must be a date (YYYY-MM-DD)")
+	errEmail        = errors.New("must be an email address")
+	errControl      = errors.New("must not contain control characters")
+	errBlank        = errors.New("must not be blank")
+	errIDCharacters = errors.New(`must not contain any of the characters / ? # % \`)
+	errIDSpace      = errors.New("must not begin or end with a space")
+	errIDDots       = errors.New(`must not be "." or ".."`)
+	errIDReserved   = errors.New("must not be a reserved word: " + strings.Join(reservedIDs, ", "))
+	errWebAddress   = errors.New("must be an http or https address, such as https://example.com/hooks")
+)
+
+// reservedIDs are the words that stand where an externalUserId stands in other paths.
+var reservedIDs = []string{"balances", "transactions", "verification", "kyc-files", "poa-files", "suspend", "unsuspend"}
+
+// checkDate takes a calendar date of ISO 8601, YYYY-MM-DD.
+func checkDate(s string) error {
+	if _, err := time.Parse(time.DateOnly, s); err != nil {
+		return errDate
+	}
+	return nil
+}
+
+// checkSingleLine takes any text in any script that has no line break or other control character and does
+// not consist of spaces. That a text is empty is for minLength to say.
+func checkSingleLine(s string) error {
+	switch {
+	case strings.ContainsFunc(s, isControl):
+		return errControl
+	case s != "" && strings.TrimSpace(s) == "":
+		return errBlank
+	default:
+		return nil
+	}
+}
+
+// isControl reports control characters and the two line separators that Unicode has beside them.
+func isControl(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp) }
+
+// checkExternalUserID holds the rules for a partner's own id of a user, which must fit into a path.
+func checkExternalUserID(s string) error {
+	first, _ := utf8.DecodeRuneInString(s)
+	last, _ := utf8.DecodeLastRuneInString(s)
+	switch {
+	case strings.ContainsFunc(s, isControl):
+		return errControl
+	case strings.ContainsAny(s, `/?#%\`):
+		return errIDCharacters
+	case unicode.IsSpace(first) || unicode.IsSpace(last):
+		return errIDSpace
+	case s == "." || s == "..":
+		return errIDDots
+	}
+	for _, word := range reservedIDs {
+		if s == word {
+			return errIDReserved
+		}
+	}
+	return nil
+}
+
+// checkEmail looks whether mail could go there (RFC 5321 and, for other scripts, RFC 6531): a local part
+// without quotes, and a domain of at least two labels. Whether it does go there only a mail can tell.
+func checkEmail(s string) error {
+	local, domain, ok := strings.Cut(s, "@")
+	labels := strings.Split(domain, ".")
+	if !ok || len(local) > 64 || len(domain) > 253 || len(labels) < 2 {
+		return errEmail
+	}
+	for _, atom := range strings.Split(local, ".") {
+		if atom == "" || strings.ContainsFunc(atom, func(r rune) bool {
+			return isControl(r) || unicode.IsSpace(r) || strings.ContainsRune(`()<>[]:;,\"`, r)
+		}) {
+			return errEmail
+		}
+	}
+	for _, label := range labels {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' ||
+			strings.ContainsFunc(label, func(r rune) bool {
+				return r != '-' && !unicode.In(r, unicode.L, unicode.M, unicode.Nd)
+			}) {
+			return errEmail
+		}
+	}
+	return nil
+}
+
+// checkWebAddress takes the base of webhook URLs: absolute, http or https, without user, query or fragment.
+// Where it may lead is decided when it is connected to.
+func checkWebAddress(s string) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil ||
+		strings.ContainsAny(s, "?#") || strings.ContainsFunc(s, unicode.IsSpace) {
+		return errWebAddress
+	}
+	return nil
+}

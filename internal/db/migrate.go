@@ -1,0 +1,111 @@
+package db
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"embed"
+	"fmt"
+	"io/fs"
+	"testing/fstest"
+	"text/template"
+
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// migrate brings the schema up to date. One set of files serves both engines: they are templates in
+// which {{uuid}}, {{bytes}} and {{immutable "table"}} are spelt per engine.
+func migrate(ctx context.Context, handle *sql.DB, kind Engine) error {
+	files, err := rendered(kind)
+	if err != nil {
+		return err
+	}
+	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true)}
+	dialect := goose.DialectSQLite3
+	if kind == Postgres {
+		dialect = goose.DialectPostgres
+		locker, err := lock.NewPostgresSessionLocker() // nodes that start together migrate one after another
+		if err != nil {
+			return err
+		}
+		options = append(options, goose.WithSessionLocker(locker))
+	}
+	provider, err := goose.NewProvider(dialect, handle, files, options...)
+	if err != nil {
+		return err
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	return nil
+}
+
+func rendered(kind Engine) (fs.FS, error) {
+	all, err := template.New("").Funcs(macros(kind)).ParseFS(migrations, "migrations/*.sql")
+	if err != nil {
+		return nil, err
+	}
+	out := fstest.MapFS{}
+	for _, t := range all.Templates() {
+		var text bytes.Buffer
+		if err := t.Execute(&text, nil); err != nil {
+			return nil, err
+		}
+		out[t.Name()] = &fstest.MapFile{Data: text.Bytes()}
+	}
+	return out, nil
+}
+
+// macros spell what the engines spell differently. On SQLite a column declared UUID or BYTEA has numeric
+// affinity and turns digits into numbers, so both become plain TEXT and BLOB there.
+func macros(kind Engine) template.FuncMap {
+	if kind == Postgres {
+		return template.FuncMap{
+			"uuid":      func() string { return "UUID" },
+			"bytes":     func() string { return "BYTEA" },
+			"immutable": immutablePostgres,
+			"hot":       func() string { return " WITH (fillfactor = 70)" },
+		}
+	}
+	return template.FuncMap{
+		"uuid":      func() string { return "TEXT" },
+		"bytes":     func() string { return "BLOB" },
+		"immutable": immutableSQLite,
+		"hot":       func() string { return "" },
+	}
+}
+
+// immutablePostgres refuses every change of a table's rows, for all users and tools.
+func immutablePostgres(table string) string {
+	return fmt.Sprintf(`
+-- +goose StatementBegin
+CREATE FUNCTION %[1]s_immutable() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '%[1]s is immutable' USING ERRCODE = 'restrict_violation', CONSTRAINT = '%[1]s_immutable';
+END $$;
+-- +goose StatementEnd
+CREATE TRIGGER %[1]s_immutable BEFORE UPDATE OR DELETE ON %[1]s
+    FOR EACH ROW EXECUTE FUNCTION %[1]s_immutable();
+CREATE TRIGGER %[1]s_immutable_truncate BEFORE TRUNCATE ON %[1]s
+    FOR EACH STATEMENT EXECUTE FUNCTION %[1]s_immutable();
+`, table)
+}
+
+func immutableSQLite(table string) string {
+	text := ""
+	for _, change := range []string{"UPDATE", "DELETE"} {
+		text += fmt.Sprintf(`
+-- +goose StatementBegin
+CREATE TRIGGER %[1]s_immutable_%[2]s BEFORE %[2]s ON %[1]s
+BEGIN
+    SELECT RAISE(ABORT, '%[1]s_immutable');
+END;
+-- +goose StatementEnd
+`, table, change)
+	}
+	return text
+}

@@ -1,0 +1,309 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"kontor/internal/clock"
+)
+
+// postgres runs reads one by one and commits a queue as one pipelined batch: one round trip, one fsync.
+type postgres struct {
+	pool *pgxpool.Pool
+}
+
+func openPostgres(ctx context.Context, url string) (*postgres, error) {
+	cfg, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("database URL: %w", err)
+	}
+	cfg.MaxConns = pgPoolSize
+	cfg.MinConns = 1
+	cfg.ConnConfig.ConnectTimeout = 5 * time.Second
+	for name, value := range map[string]string{
+		"application_name":                    "kontor",
+		"timezone":                            "UTC",
+		"lock_timeout":                        "10s",
+		"statement_timeout":                   "15s",
+		"idle_in_transaction_session_timeout": "30s",
+	} {
+		cfg.ConnConfig.RuntimeParams[name] = value
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	e := &postgres{pool: pool}
+	if err := e.prepareSchema(ctx, cfg.ConnConfig.Copy()); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return e, nil
+}
+
+// prepareSchema migrates over a connection without the statement time-out: an index may take its time.
+func (e *postgres) prepareSchema(ctx context.Context, cfg *pgx.ConnConfig) error {
+	delete(cfg.RuntimeParams, "statement_timeout")
+	delete(cfg.RuntimeParams, "idle_in_transaction_session_timeout")
+	handle := stdlib.OpenDB(*cfg)
+	defer handle.Close()
+	return migrate(ctx, handle, Postgres)
+}
+
+func (e *postgres) ping(ctx context.Context) error {
+	if err := e.pool.Ping(ctx); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return nil
+}
+
+func (e *postgres) close() error {
+	e.pool.Close()
+	return nil
+}
+
+// detached bounds one statement or commit without inheriting the request's cancellation: a client that
+// hangs up must not leave a commit undecided.
+func detached() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), opTimeout)
+}
+
+func (e *postgres) take(ctx context.Context) (*pgxpool.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	c, err := e.pool.Acquire(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return c, nil
+}
+
+func (e *postgres) acquire(ctx context.Context) (conn, error) {
+	c, err := e.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &pgConn{conn: c}, nil
+}
+
+// apply sends the whole queue as one batch. Without explicit BEGIN a pipelined batch is one implicit
+// transaction, committed at its end.
+func (e *postgres) apply(ctx context.Context, c conn, q *queue) error {
+	if c == nil {
+		var err error
+		if c, err = e.acquire(ctx); err != nil {
+			return err
+		}
+		defer c.release()
+	}
+	batch := &pgx.Batch{}
+	for _, ops := range [][]op{q.first, q.ops} {
+		for _, o := range ops {
+			batch.Queue(o.cmd.text, pgArgs(o.args)...)
+		}
+	}
+	for _, m := range q.moves {
+		batch.Queue(pgMove, m.partner, [16]byte(m.account), m.posted, m.held)
+	}
+	timeout, cancel := detached()
+	defer cancel()
+	return pgError(c.(*pgConn).conn.SendBatch(timeout, batch).Close())
+}
+
+// pgMove divides by the number of changed rows, so that a missing account raises: in a pipeline nobody
+// looks at a count before the commit.
+const pgMove = `WITH moved AS (
+	UPDATE account SET posted = posted + $3, held = held + $4 WHERE partner_id = $1 AND id = $2 RETURNING 1
+) SELECT 1 / count(*) FROM moved`
+
+func (e *postgres) lock(ctx context.Context) (lockedConn, error) {
+	c, err := e.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l := &pgLocked{pgConn{conn: c}}
+	if err := l.run("BEGIN"); err != nil {
+		c.Release()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (e *postgres) snapshot(ctx context.Context) (conn, error) {
+	c, err := e.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &pgSnapshot{pgLocked{pgConn{conn: c}}}
+	if err := s.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"); err != nil {
+		c.Release()
+		return nil, err
+	}
+	// A verification of a large ledger reads for longer than a request may.
+	if err := s.run("SET LOCAL statement_timeout = 0"); err != nil {
+		s.release()
+		return nil, err
+	}
+	return s, nil
+}
+
+type pgConn struct {
+	conn *pgxpool.Conn
+}
+
+func (c *pgConn) query(q *Query, args []any) (rowSource, error) {
+	timeout, cancel := detached()
+	rows, err := c.conn.Query(timeout, q.text, pgArgs(args)...)
+	if err != nil {
+		cancel()
+		return nil, pgError(err)
+	}
+	return &pgRows{rows: rows, cancel: cancel}, nil
+}
+
+func (c *pgConn) release() { c.conn.Release() }
+
+type pgLocked struct{ pgConn }
+
+func (l *pgLocked) run(text string, args ...any) error {
+	timeout, cancel := detached()
+	defer cancel()
+	_, err := l.conn.Exec(timeout, text, args...)
+	return pgError(err)
+}
+
+func (l *pgLocked) exec(c *Command, args []any) error { return l.run(c.text, pgArgs(args)...) }
+
+func (l *pgLocked) move(m move) error {
+	return l.run(pgMove, m.partner, [16]byte(m.account), m.posted, m.held)
+}
+
+func (l *pgLocked) commit() error {
+	defer l.conn.Release()
+	timeout, cancel := detached()
+	defer cancel()
+	tag, err := l.conn.Exec(timeout, "COMMIT")
+	if err == nil && tag.String() == "ROLLBACK" {
+		return errors.New("db: commit of a failed transaction")
+	}
+	return pgError(err)
+}
+
+func (l *pgLocked) rollback() {
+	_ = l.run("ROLLBACK") // when it fails the pool destroys the connection, which rolls back as well
+	l.conn.Release()
+}
+
+type pgSnapshot struct{ pgLocked }
+
+func (s *pgSnapshot) release() { s.rollback() }
+
+func (s *pgSnapshot) query(q *Query, args []any) (rowSource, error) {
+	rows, err := s.conn.Query(context.Background(), q.text, pgArgs(args)...)
+	if err != nil {
+		return nil, pgError(err)
+	}
+	return &pgRows{rows: rows, cancel: func() {}}, nil
+}
+
+type pgRows struct {
+	rows   pgx.Rows
+	cancel context.CancelFunc
+}
+
+func (r *pgRows) Next() bool { return r.rows.Next() }
+func (r *pgRows) Err() error { return pgError(r.rows.Err()) }
+
+func (r *pgRows) Close() {
+	r.rows.Close()
+	r.cancel()
+}
+
+func (r *pgRows) scan(dest []any) error {
+	targets := make([]any, len(dest))
+	micros := make([]int64, len(dest))
+	for i, d := range dest {
+		switch d := d.(type) {
+		case *clock.ID:
+			targets[i] = (*[16]byte)(d)
+		case *time.Time:
+			targets[i] = &micros[i]
+		default:
+			targets[i] = d
+		}
+	}
+	if err := r.rows.Scan(targets...); err != nil {
+		return err
+	}
+	for i, d := range dest {
+		if t, ok := d.(*time.Time); ok {
+			*t = fromMicros(micros[i])
+		}
+	}
+	return nil
+}
+
+func pgArgs(args []any) []any {
+	out := make([]any, len(args))
+	for i, a := range args {
+		switch a := a.(type) {
+		case clock.ID:
+			out[i] = [16]byte(a)
+		case time.Time:
+			out[i] = toMicros(a)
+		default:
+			out[i] = a
+		}
+	}
+	return out
+}
+
+func toMicros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return clock.Micros(t)
+}
+
+func fromMicros(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return clock.FromMicros(us)
+}
+
+// pgError gives an error of the server or the connection its neutral form.
+func pgError(err error) error {
+	if err == nil || errors.Is(err, pgx.ErrNoRows) {
+		return err
+	}
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	switch pg.Code {
+	case "23505":
+		return &ConstraintError{Unique, pg.ConstraintName, err}
+	case "23514":
+		return &ConstraintError{Check, pg.ConstraintName, err}
+	case "23503":
+		return &ConstraintError{ForeignKey, pg.ConstraintName, err}
+	case "23502":
+		return &ConstraintError{NotNull, pg.TableName + "." + pg.ColumnName, err}
+	case "23001":
+		return &ConstraintError{Immutable, pg.ConstraintName, err}
+	case "40001", "40P01":
+		return &transient{err}
+	case "55P03", "57014", "57P01", "57P02", "57P03", "53100", "53200", "53300", "25006":
+		// lock or statement time-out, shutdown, out of disk, memory or connections, read-only standby
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return fmt.Errorf("db: %w", err)
+}

@@ -1,0 +1,205 @@
+package event
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"kontor/internal/clock"
+	"kontor/internal/db"
+	"kontor/internal/vault"
+)
+
+// Limits of delivery. Leases and pauses keep to the machine's time.
+const (
+	concurrency   = 8    // attempts of one partner at a time
+	windowSize    = 1000 // pending events of one partner in memory
+	databaseSlots = 4    // database calls of all lanes at a time, so that requests find free connections
+	leaseTime     = 10 * time.Second
+	renewEvery    = 3 * time.Second
+	pollEvery     = 200 * time.Millisecond
+	errorPause    = time.Second // after the database failed
+)
+
+// Config is what a Deliverer needs.
+type Config struct {
+	DB         *db.DB
+	Vault      *vault.Vault
+	Clock      clock.Clock // retries become due by it
+	Targets    Targets
+	Node       string         // names this node in leases; for people, it need not be unique
+	Production bool           // https only, and no loopback
+	Allowed    []netip.Prefix // networks that may be dialled although they are not public
+	Log        *slog.Logger
+}
+
+// Deliverer sends the events of all partners whose lanes this node holds. Several nodes may run one each on
+// the same database; when one stops, the others take its lanes over.
+type Deliverer struct {
+	Config
+	node    string // unique among all Deliverers
+	client  *http.Client
+	slots   chan struct{} // database calls under way
+	results chan result
+
+	mu     sync.Mutex
+	lanes  map[int64]*lane    // by partner
+	woken  map[int64]struct{} // partners without a lane that Wake was called for
+	signal chan struct{}      // woken is not empty
+}
+
+// NewDeliverer makes a Deliverer. Nothing is sent before Run.
+func NewDeliverer(c Config) *Deliverer {
+	return &Deliverer{
+		Config:  c,
+		node:    c.Node + "/" + clock.NewID().String(),
+		client:  newClient(c.Production, c.Allowed),
+		slots:   make(chan struct{}, databaseSlots),
+		results: make(chan result, resultBatch),
+		lanes:   map[int64]*lane{},
+		woken:   map[int64]struct{}{},
+		signal:  make(chan struct{}, 1),
+	}
+}
+
+// Wake tells that a partner has new events. It never blocks. Without it they are found by polling.
+func (d *Deliverer) Wake(partner int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if l, ok := d.lanes[partner]; ok {
+		nudge(l.wake)
+		return
+	}
+	d.woken[partner] = struct{}{}
+	nudge(d.signal)
+}
+
+func nudge(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// Run delivers until the context ends. It returns when the attempts under way have ended, which takes at
+// most their time-out, and their results are stored. It may be called once.
+func (d *Deliverer) Run(ctx context.Context) {
+	base := context.WithoutCancel(ctx) // attempts and their results outlive the signal to stop
+	stopped := make(chan struct{})
+	var lanes, helpers sync.WaitGroup
+	helpers.Go(func() { d.record(base, ctx.Done()) })
+	helpers.Go(func() { d.renewAll(base, stopped) })
+
+	start := func(partner int64) {
+		if l := d.open(partner, ctx.Done()); l != nil {
+			lanes.Go(func() { l.run(base) })
+		}
+	}
+	poll := time.NewTimer(0)
+	defer poll.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-d.signal:
+			for _, partner := range d.takeWoken() {
+				start(partner)
+			}
+		case <-poll.C:
+			poll.Reset(d.poll(ctx, start))
+		}
+	}
+	lanes.Wait()
+	close(d.results)
+	close(stopped)
+	helpers.Wait()
+	d.client.CloseIdleConnections()
+}
+
+func (d *Deliverer) takeWoken() []int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	partners := make([]int64, 0, len(d.woken))
+	for p := range d.woken {
+		partners = append(partners, p)
+	}
+	clear(d.woken)
+	return partners
+}
+
+// open makes the partner's lane, or answers nil when there is one already.
+func (d *Deliverer) open(partner int64, stop <-chan struct{}) *lane {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if l, ok := d.lanes[partner]; ok {
+		nudge(l.wake)
+		return nil
+	}
+	l := newLane(d, partner, stop)
+	d.lanes[partner] = l
+	return l
+}
+
+// selectWaiting finds the partners with pending events that no other node serves, and whether some have no
+// number yet. It jumps from partner to partner in the index, however many events each has.
+var selectWaiting = db.NewQuery(`
+	WITH RECURSIVE waiting(partner_id) AS (
+		SELECT (SELECT e.partner_id FROM event e WHERE e.status = 'PENDING'
+			ORDER BY e.partner_id, e.sequence, e.created_at LIMIT 1)
+		UNION ALL
+		SELECT (SELECT e.partner_id FROM event e WHERE e.status = 'PENDING' AND e.partner_id > w.partner_id
+			ORDER BY e.partner_id, e.sequence, e.created_at LIMIT 1)
+		FROM waiting w WHERE w.partner_id IS NOT NULL
+	)
+	SELECT w.partner_id, COALESCE((
+		SELECT 1 FROM event e WHERE e.partner_id = w.partner_id AND e.status = 'PENDING' AND e.sequence IS NULL
+		LIMIT 1), 0)
+	FROM waiting w LEFT JOIN event_lane l ON l.partner_id = w.partner_id
+	WHERE w.partner_id IS NOT NULL
+	AND (l.partner_id IS NULL OR l.node = '' OR l.node = $1 OR l.leased_until <= $2)`)
+
+// poll starts lanes for events that no hook told of: those of other nodes, and those from before a restart.
+// It answers when to poll again.
+func (d *Deliverer) poll(ctx context.Context, start func(partner int64)) time.Duration {
+	fresh := map[int64]bool{}
+	err := d.DB.View(ctx, func(r db.Reader) error {
+		clear(fresh)
+		rows := r.Rows(selectWaiting, d.node, time.Now())
+		defer rows.Close()
+		for rows.Next() {
+			var partner, unnumbered int64
+			if err := rows.Scan(&partner, &unnumbered); err != nil {
+				return err
+			}
+			fresh[partner] = unnumbered > 0
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		if ctx.Err() == nil {
+			d.Log.Warn("webhooks: cannot look for events", "error", err)
+		}
+		return errorPause
+	}
+	for partner, isFresh := range fresh {
+		if isFresh || !d.has(partner) {
+			start(partner)
+		}
+	}
+	return pollEvery
+}
+
+func (d *Deliverer) has(partner int64) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.lanes[partner] != nil
+}
+
+// limited runs a database call of a lane when one of the slots is free.
+func (d *Deliverer) limited(call func() error) error {
+	d.slots <- struct{}{}
+	defer func() { <-d.slots }()
+	return call()
+}

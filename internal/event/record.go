@@ -1,0 +1,83 @@
+package event
+
+import (
+	"context"
+	"time"
+
+	"kontor/internal/db"
+)
+
+const resultBatch = 500 // results stored in one transaction
+
+// result is what became of an event: delivered, failed for good, or pending with a further attempt due.
+type result struct {
+	*delivery
+	status  string
+	outcome string
+	stored  chan<- result // told when it is in the database; has room for it
+}
+
+// The guards keep a node that lost its lane from undoing what its successor stored.
+var storeResult = db.NewCommand(`
+	UPDATE event SET status = $4, attempts = $5, due_at = $6, outcome = $7
+	WHERE partner_id = $1 AND object_id = $2 AND version = $3 AND status = 'PENDING' AND attempts <= $5`)
+
+// record stores the results of all lanes, as many at once as there are, until the channel is closed. While
+// the database is away it holds them; after the signal to stop it tries once more, and what is not stored
+// then is delivered again by the next holder of the lane.
+func (d *Deliverer) record(ctx context.Context, stop <-chan struct{}) {
+	for first := range d.results {
+		batch := d.gather(first)
+		for {
+			err := d.store(ctx, batch)
+			if err == nil {
+				break
+			}
+			d.Log.Error("webhooks: cannot store results", "results", len(batch), "error", err)
+			if !sleep(errorPause, stop) {
+				break
+			}
+		}
+		for _, r := range batch {
+			r.stored <- r
+		}
+	}
+}
+
+// gather adds the results that are there already; it never waits for more.
+func (d *Deliverer) gather(first result) []result {
+	batch := []result{first}
+	for len(batch) < resultBatch {
+		select {
+		case r, ok := <-d.results:
+			if !ok {
+				return batch
+			}
+			batch = append(batch, r)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+func (d *Deliverer) store(ctx context.Context, batch []result) error {
+	return d.DB.Update(ctx, func(tx *db.Tx) error {
+		for _, r := range batch {
+			tx.Write(storeResult, r.partner, r.object, r.version, r.status, r.attempts, r.due, r.outcome)
+		}
+		return nil
+	})
+}
+
+// sleep waits, and answers false when it was told to stop.
+func sleep(d time.Duration, stop <-chan struct{}) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-stop:
+		return false
+	}
+}

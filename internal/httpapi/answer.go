@@ -1,0 +1,69 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"kontor/internal/fault"
+)
+
+// answer writes a JSON answer.
+func (a *api) answer(w http.ResponseWriter, r *http.Request, status int, body any) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	write(w, status, "application/json", text)
+}
+
+func write(w http.ResponseWriter, status int, contentType string, body []byte) {
+	h := w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
+
+// problem is an error on the wire: three strings, and in the form of RFC 9457 its members as well.
+type problem struct {
+	Type         string `json:"type,omitempty"`
+	Title        string `json:"title,omitempty"`
+	Status       int    `json:"status,omitempty"`
+	Detail       string `json:"detail,omitempty"`
+	ErrorCode    string `json:"errorCode"`
+	ErrorName    string `json:"errorName,omitempty"`
+	ErrorMessage string `json:"errorMessage"`
+	ObjectID     string `json:"objectId,omitempty"`
+}
+
+// fail answers an error from the one table. What is not in the table is P500, and its text stays in the log.
+func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
+	f := fault.From(err)
+	row := f.Code.Row()
+	if row.Status >= 500 || f.Code == fault.UnknownException || f.Code == fault.ServiceUnavailable {
+		a.Log.ErrorContext(r.Context(), "request failed", "id", requestID(r.Context()), "code", string(f.Code), "error", err)
+	}
+	if f.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))
+	}
+	p := problem{ErrorCode: string(f.Code), ErrorName: row.Name, ErrorMessage: f.Message, ObjectID: f.ObjectID}
+	if f.Code == fault.Validation {
+		p.ErrorName = "" // the contract gives validation errors no name
+	}
+	contentType := "application/json"
+	if strings.Contains(r.Header.Get("Accept"), "application/problem+json") {
+		contentType = "application/problem+json"
+		p.Type, p.Title, p.Status, p.Detail = "about:blank", http.StatusText(row.Status), row.Status, f.Message
+	}
+	text, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // strings always marshal
+	}
+	write(w, row.Status, contentType, text)
+}

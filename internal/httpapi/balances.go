@@ -1,0 +1,144 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"kontor/internal/catalog"
+	"kontor/internal/clock"
+	"kontor/internal/contract"
+	"kontor/internal/db"
+	"kontor/internal/httpapi/oas"
+	"kontor/internal/ledger"
+	"kontor/internal/partner"
+	"kontor/internal/user"
+)
+
+// GetPartnerBalances answers the partner's own balances.
+func (a *api) GetPartnerBalances(w http.ResponseWriter, r *http.Request) {
+	read(a, w, r, "getPartnerBalances", func(rd db.Reader, p partner.Partner) (oas.Balances, error) {
+		account, err := a.SEPA.FindAccount(rd, p.ID, ledger.PartnerItself)
+		if err != nil {
+			return oas.Balances{}, err
+		}
+		number := string(account.IBAN)
+		return a.balances(rd, p.ID, ledger.PartnerItself, fiatState{status: "ACTIVE", iban: &number})
+	})
+}
+
+// GetUserBalances answers a user's balances.
+func (a *api) GetUserBalances(w http.ResponseWriter, r *http.Request, externalUserID string) {
+	read(a, w, r, "getUserBalances", func(rd db.Reader, p partner.Partner) (oas.UserBalances, error) {
+		return a.userBalances(rd, p, externalUserID)
+	})
+}
+
+// GetUserBalancesAlias is GetUserBalances under the other documented path.
+func (a *api) GetUserBalancesAlias(w http.ResponseWriter, r *http.Request, externalUserID string) {
+	a.GetUserBalances(w, r, externalUserID)
+}
+
+func (a *api) userBalances(rd db.Reader, p partner.Partner, externalUserID string) (oas.UserBalances, error) {
+	u, err := user.Find(rd, p.ID, externalUserID)
+	if err != nil {
+		return oas.UserBalances{}, err
+	}
+	person, err := a.Users.FindPerson(rd, u)
+	if err != nil {
+		return oas.UserBalances{}, err
+	}
+	fiat := fiatState{status: waiting(p)}
+	if u.Active() {
+		account, err := a.SEPA.FindAccount(rd, p.ID, u.ID)
+		if err != nil {
+			return oas.UserBalances{}, err
+		}
+		number := string(account.IBAN)
+		fiat = fiatState{status: "ACTIVE", iban: &number}
+	}
+	b, err := a.balances(rd, p.ID, u.ID, fiat)
+	return oas.UserBalances{
+		UserId: u.ID.String(), PoaRequired: a.poaRequired(p, person.Country) && !u.Active(),
+		FiatBalances: b.FiatBalances, CryptoBalances: b.CryptoBalances,
+	}, err
+}
+
+// waiting is the word for a fiat balance that is not active yet, which the older documentation spells
+// differently.
+func waiting(p partner.Partner) string {
+	if p.Settings.Text("wording") == "older" {
+		return "WAITING_TO_BE_ACTIVATED"
+	}
+	return "WAITING_FOR_ACTIVATION"
+}
+
+// poaRequired tells whether a user of a country needs a proof of address.
+func (a *api) poaRequired(p partner.Partner, country string) bool {
+	switch p.Settings.Text("poa.required") {
+	case "always":
+		return true
+	case "never":
+		return false
+	}
+	c, ok := a.Catalog.Country(country)
+	return ok && c.POA
+}
+
+// fiatState is what a fiat balance shows beside its amount.
+type fiatState struct {
+	status string
+	iban   *string
+}
+
+// balances reads an owner's balances.
+func (a *api) balances(rd db.Reader, partnerID int64, owner clock.ID, fiat fiatState) (oas.Balances, error) {
+	states, err := ledger.Balances(rd, partnerID, owner, a.Catalog.Currency)
+	if err != nil {
+		return oas.Balances{}, err
+	}
+	return a.show(states, fiat)
+}
+
+// show puts balances, by currency slug, in the order of the catalogue.
+func (a *api) show(states map[string]ledger.State, fiat fiatState) (oas.Balances, error) {
+	out := oas.Balances{FiatBalances: []oas.FiatBalance{}, CryptoBalances: []oas.CryptoBalance{}}
+	for _, entry := range a.Catalog.Currencies() {
+		state, ok := states[entry.Code]
+		if !ok {
+			continue
+		}
+		available, err := state.Available()
+		if err != nil {
+			return oas.Balances{}, err
+		}
+		id, rate := state.Account.String(), contract.Number(entry.StartRate.String())
+		if entry.Kind == catalog.Fiat {
+			out.FiatBalances = append(out.FiatBalances, oas.FiatBalance{
+				Id: id, Amount: available.String(), HeldAmount: state.Held.String(), Name: oas.Currency(entry.Code),
+				Rate: rate, Iban: fiat.iban, Status: oas.FiatBalanceStatus(fiat.status),
+			})
+			continue
+		}
+		out.CryptoBalances = append(out.CryptoBalances, oas.CryptoBalance{
+			Id: id, Amount: available.String(), HeldAmount: state.Held.String(), Name: oas.Currency(entry.Code),
+			Rate: rate, NetworkConfig: a.networkConfigs(entry),
+		})
+	}
+	return out, nil
+}
+
+// networkConfigs shows the networks of a coin, by key.
+func (a *api) networkConfigs(entry catalog.Entry) oas.NetworkConfigs {
+	mainnet := a.Environment == partner.Production
+	out := oas.NetworkConfigs{}
+	for _, n := range entry.Networks {
+		config := oas.NetworkConfig{Mainnet: mainnet, Name: n.StagingName}
+		if mainnet {
+			config.Name = n.Name
+		}
+		config.Withdrawal.FeeWithdrawal = contract.Number(n.FeeWithdrawal.Number())
+		config.Withdrawal.MinWithdrawal = contract.Number(n.MinWithdrawal.Number())
+		config.Deposit.MinDeposit = contract.Number(n.MinDeposit.Number())
+		out[n.Key] = config
+	}
+	return out
+}

@@ -1,0 +1,133 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+
+	"kontor/internal/clock"
+	"kontor/internal/fault"
+	"kontor/internal/partner"
+)
+
+type contextKey int
+
+const (
+	requestIDKey contextKey = iota
+	partnerKey
+)
+
+const requestIDHeader = "X-Request-Id"
+
+// withRequestID gives every request an id, which joins its answer, its log line and its errors.
+func withRequestID(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := clock.NewID().String()
+		w.Header().Set(requestIDHeader, id)
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestIDKey, id)))
+	})
+}
+
+func requestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestIDKey).(string)
+	return id
+}
+
+// logged writes one line per request. The route is its pattern, never the path: paths can hold what gives
+// access.
+func (a *api) logged(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		recorder := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		var who partner.Partner
+		r = r.WithContext(context.WithValue(r.Context(), partnerKey, &who))
+		defer func() {
+			a.Log.LogAttrs(r.Context(), slog.LevelInfo, "request",
+				slog.String("id", requestID(r.Context())),
+				slog.String("method", r.Method),
+				slog.String("route", chi.RouteContext(r.Context()).RoutePattern()),
+				slog.Int("status", recorder.Status()),
+				slog.Int64("partner", who.ID),
+				slog.Duration("took", time.Since(start)),
+			)
+		}()
+		next.ServeHTTP(recorder, r)
+	})
+}
+
+// recovered answers P500 when a handler panics, and logs where.
+func (a *api) recovered(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if v := recover(); v != nil {
+				if v == http.ErrAbortHandler { //nolint:errorlint // the server's own sentinel
+					panic(v)
+				}
+				a.Log.ErrorContext(r.Context(), "panic", "id", requestID(r.Context()), "value", fmt.Sprint(v), "stack", string(debug.Stack()))
+				a.fail(w, r, fault.New(fault.UnknownException))
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// withTimeout bounds how long a request may wait for the database.
+func withTimeout(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
+		defer cancel()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// stagingOnly hides the sandbox's controls where money is real.
+func (a *api) stagingOnly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if a.Environment == partner.Production && strings.HasPrefix(r.URL.Path, "/v1/sandbox/") {
+			a.fail(w, r, fault.New(fault.NotFound))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// authenticated finds the partner by the API key, or refuses with P401.
+func (a *api) authenticated(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p, err := a.Partners.Authenticate(r.Context(), r.Header.Get("x-api-key"))
+		if err != nil {
+			a.fail(w, r, err)
+			return
+		}
+		if who, ok := r.Context().Value(partnerKey).(*partner.Partner); ok {
+			*who = p
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// caller is the partner whose request this is.
+func caller(r *http.Request) partner.Partner {
+	return *r.Context().Value(partnerKey).(*partner.Partner)
+}
+
+// methodNotAllowed answers P405 with the methods that the route has.
+func (a *api) methodNotAllowed(routes chi.Routes) http.HandlerFunc {
+	methods := []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
+	return func(w http.ResponseWriter, r *http.Request) {
+		path := r.URL.EscapedPath()
+		allowed := slices.DeleteFunc(slices.Clone(methods), func(m string) bool {
+			return !routes.Match(chi.NewRouteContext(), m, path)
+		})
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		a.fail(w, r, fault.New(fault.MethodNotAllowed))
+	}
+}

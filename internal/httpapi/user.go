@@ -1,0 +1,156 @@
+package httpapi
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"kontor/internal/clock"
+	"kontor/internal/db"
+	"kontor/internal/fault"
+	"kontor/internal/httpapi/oas"
+	"kontor/internal/identity"
+	"kontor/internal/partner"
+	"kontor/internal/user"
+)
+
+// newPerson turns a body of either generation into personal data.
+func newPerson(f oas.UserForms) (externalUserID string, p user.Person) {
+	if b := f.Older; b != nil {
+		return b.ExternalUserId, user.Person{
+			Email: b.Email, Phone: b.Phone, FirstName: b.FirstName, LastName: b.LastName, Street: b.Address,
+			City: b.City, PostCode: b.PostCode, Country: b.Country, Citizenship: b.Citizenship,
+			DocumentType: string(b.DocumentType), DocumentNumber: b.DocumentNumber,
+		}
+	}
+	b := f.Newer
+	return b.ExternalUserId, user.Person{
+		Email: b.Email, Phone: b.Phone, FirstName: b.FirstName, LastName: b.LastName, Street: b.Street,
+		StreetNumber: b.Number, City: b.City, PostCode: b.PostCode, Country: b.Country, Citizenship: b.Citizenship,
+		Nationality: b.Nationality, BirthCountry: b.BirthCountry, BirthDate: b.BirthDate,
+		NationalNumber: value(b.UserIdentificationNumber),
+	}
+}
+
+// CreateUser opens a user with balances that wait for the verification.
+func (a *api) CreateUser(w http.ResponseWriter, r *http.Request, _ oas.CreateUserParams) {
+	change(a, w, r, "createUser", func(tx *db.Tx, p partner.Partner, body oas.UserForms) (result, error) {
+		if p.Settings.Text("model") != user.KYC {
+			return result{}, fault.New(fault.WrongUserModel)
+		}
+		if body.Newer != nil && !value(body.Newer.HasAcceptedP100Tc) {
+			return result{}, fault.New(fault.TermsNotAccepted)
+		}
+		externalUserID, person := newPerson(body)
+		u, accounts, err := a.Users.Create(tx, p.ID, externalUserID, person)
+		if err != nil {
+			return result{}, err
+		}
+		poa := a.poaRequired(p, person.Country)
+		if body.Older == nil {
+			return result{status: http.StatusCreated, object: u.ID, body: oas.UserCreated{
+				UserId: u.ID.String(), PoaRequiredForExtended: poa,
+			}}, nil
+		}
+		b, err := a.show(accounts, fiatState{status: waiting(p)})
+		return result{status: http.StatusCreated, object: u.ID, body: oas.OlderUserCreated{
+			UserId: u.ID.String(), PoaRequired: poa, PoaRequiredForExtended: poa,
+			Balances: b, FiatBalances: b.FiatBalances, CryptoBalances: b.CryptoBalances,
+		}}, err
+	})
+}
+
+// GetUser answers a user's profile and state.
+func (a *api) GetUser(w http.ResponseWriter, r *http.Request, externalUserID string) {
+	read(a, w, r, "getUser", func(rd db.Reader, p partner.Partner) (oas.User, error) {
+		u, err := user.Find(rd, p.ID, externalUserID)
+		if err != nil {
+			return oas.User{}, err
+		}
+		person, err := a.Users.FindPerson(rd, u)
+		if err != nil {
+			return oas.User{}, err
+		}
+		status, err := identity.FindStatus(rd, u)
+		if err != nil {
+			return oas.User{}, err
+		}
+		out := oas.User{
+			UserId: u.ID.String(), ExternalUserId: u.ExternalID, Model: "KYC", Status: "WAITING_FOR_ACTIVATION",
+			MissingForActivation: missing(status),
+			SuspendedByPartner:   !u.SuspendedAt.IsZero(), FrozenByOperator: !u.FrozenAt.IsZero(),
+			Verification: oas.UserVerification{
+				VerificationStatus: oas.VerificationStatus(u.Verification), ManualReview: status.ManualReview, PoaRequired: a.poaRequired(p, person.Country) && !u.Active(),
+			},
+			Profile: profile(person), CreatedAt: clock.Format(u.CreatedAt), ActivatedAt: optionalTime(u.ActivatedAt),
+		}
+		if u.Active() {
+			out.Status = "ACTIVE"
+		}
+		if status.Attempt != "" {
+			attempt := oas.AttemptStatus(status.Attempt)
+			out.Verification.AttemptStatus = &attempt
+		}
+		if status.Reason != "" {
+			reason := oas.RejectionReason(status.Reason)
+			out.Verification.RejectionReason = &reason
+		}
+		return out, nil
+	})
+}
+
+// missing tells what still has to happen before a user is active.
+func missing(s identity.Status) []oas.MissingForActivation {
+	switch {
+	case s.User.Active():
+		return []oas.MissingForActivation{}
+	case s.ManualReview:
+		return []oas.MissingForActivation{{
+			Condition: "MANUAL_REVIEW", WaitingFor: "OPERATOR",
+			NextStep: "Wait: a person is looking at the user.",
+		}}
+	}
+	return []oas.MissingForActivation{{
+		Condition: "IDENTITY", WaitingFor: "PARTNER",
+		NextStep: "Have the identity checked; in the sandbox POST /v1/sandbox/user/{externalUserId}/activate does it.",
+	}}
+}
+
+// profile shows personal data as the partner sent them. The one line of an older body's address stands in
+// Street without a number of its own.
+func profile(p user.Person) oas.UserProfile {
+	out := oas.UserProfile{
+		Email: p.Email, Phone: optional(p.Phone), FirstName: p.FirstName, LastName: p.LastName,
+		Street: optional(p.Street), Number: optional(p.StreetNumber), City: p.City, PostCode: optional(p.PostCode),
+		Country: p.Country, Citizenship: optional(p.Citizenship), Nationality: optional(p.Nationality),
+		BirthCountry: optional(p.BirthCountry), BirthDate: optional(p.BirthDate),
+		UserIdentificationNumber: optional(p.NationalNumber),
+	}
+	if p.StreetNumber == "" {
+		out.Street, out.Address = nil, optional(p.Street)
+	}
+	return out
+}
+
+func optionalTime(t time.Time) *string {
+	if t.IsZero() {
+		return nil
+	}
+	return optional(clock.Format(t))
+}
+
+// SandboxActivateUser decides a user's identity check as the caller wants it.
+func (a *api) SandboxActivateUser(w http.ResponseWriter, r *http.Request, externalUserID string, _ oas.SandboxActivateUserParams) {
+	change(a, w, r, "sandboxActivateUser", func(tx *db.Tx, p partner.Partner, body oas.SandboxActivation) (result, error) {
+		number := strings.TrimSpace(value(body.DocumentNumber))
+		outcome, err := identity.SandboxOutcome(number)
+		if err != nil {
+			return result{}, err
+		}
+		s, err := a.Identity.Decide(tx, p.ID, externalUserID, number, outcome)
+		return result{status: http.StatusOK, object: s.User.ID, body: oas.SandboxActivated{
+			ExternalUserId: s.User.ExternalID, VerificationStatus: oas.VerificationStatus(s.User.Verification),
+			AttemptStatus: oas.AttemptStatus(s.Attempt), ManualReview: s.ManualReview,
+		}}, err
+	})
+}

@@ -1,0 +1,116 @@
+package partner
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"time"
+
+	"kontor/internal/clock"
+	"kontor/internal/db"
+	"kontor/internal/event"
+	"kontor/internal/vault"
+)
+
+// The kinds of webhook credentials.
+const (
+	webhookToken  = "WEBHOOK_TOKEN"  // sent as the Authorization header
+	webhookSecret = "WEBHOOK_SECRET" // signs deliveries (Standard Webhooks)
+)
+
+const secretSize = 24 // random bytes of a credential
+
+var (
+	insertSecret = db.NewInsert("partner_secret",
+		"partner_id bigint, kind text, id uuid, sealed bytes, created_at bigint, expires_at bigint")
+	selectSecrets = db.NewQuery(`
+		SELECT id, kind, sealed FROM partner_secret
+		WHERE partner_id = $1 AND (expires_at = 0 OR expires_at > $2)
+		ORDER BY created_at DESC, id DESC`)
+)
+
+func (s *Service) newSecrets(tx *db.Tx, partner int64, at time.Time) error {
+	for _, kind := range []string{webhookToken, webhookSecret} {
+		plain := make([]byte, secretSize)
+		if _, err := rand.Read(plain); err != nil {
+			return err
+		}
+		id := clock.NewID()
+		sealed, err := s.vault.Seal(secretPlace(id), plain)
+		if err != nil {
+			return err
+		}
+		tx.Write(insertSecret, partner, kind, id, sealed, at, time.Time{})
+	}
+	return nil
+}
+
+func secretPlace(id clock.ID) vault.Place {
+	return vault.Place{Table: "partner_secret", Column: "sealed", Row: id.String()}
+}
+
+// Credentials are what a receiver of webhooks checks deliveries with.
+type Credentials struct {
+	Token  string // compared with the Authorization header
+	Secret string // whsec_… as the Standard Webhooks libraries take it
+}
+
+// WebhookCredentials answers the newest token and signing secret of a partner.
+func (s *Service) WebhookCredentials(ctx context.Context, partner int64) (Credentials, error) {
+	var token string
+	var secrets [][]byte
+	err := s.db.View(ctx, func(r db.Reader) (err error) {
+		token, secrets, err = s.secrets(r, partner)
+		return err
+	})
+	if err != nil || len(secrets) == 0 {
+		return Credentials{}, err
+	}
+	return Credentials{Token: token, Secret: "whsec_" + base64.StdEncoding.EncodeToString(secrets[0])}, nil
+}
+
+// secrets reads the token and the signing secrets, newest first.
+func (s *Service) secrets(r db.Reader, partner int64) (token string, signing [][]byte, err error) {
+	rows := r.Rows(selectSecrets, partner, time.Now())
+	defer rows.Close()
+	for rows.Next() {
+		var id clock.ID
+		var kind string
+		var sealed []byte
+		if err := rows.Scan(&id, &kind, &sealed); err != nil {
+			return "", nil, err
+		}
+		plain, err := s.vault.Open(secretPlace(id), sealed)
+		if err != nil {
+			return "", nil, err
+		}
+		switch {
+		case kind == webhookSecret:
+			signing = append(signing, plain)
+		case token == "":
+			token = base64.RawURLEncoding.EncodeToString(plain)
+		}
+	}
+	return token, signing, rows.Err()
+}
+
+// WebhookTarget reads where a partner's events go and how they are signed.
+func (s *Service) WebhookTarget(r db.Reader, partner int64) (event.Target, error) {
+	p, err := s.Find(r, partner)
+	if err != nil {
+		return event.Target{}, err
+	}
+	t := event.Target{
+		BaseURL:  p.Settings.Text("webhook.baseUrl"),
+		URLs:     map[event.Type]string{},
+		Disabled: map[event.Type]bool{},
+	}
+	for name, url := range p.Settings.Family("webhook.url.") {
+		t.URLs[event.Type(name)] = url
+	}
+	for _, name := range p.Settings.List("webhook.disabled") {
+		t.Disabled[event.Type(name)] = true
+	}
+	t.Token, t.Secrets, err = s.secrets(r, partner)
+	return t, err
+}

@@ -1,0 +1,130 @@
+// Package sepa is euros in and out by bank transfer: the virtual IBANs of partners and users, the payments
+// that arrive on them, and (over a bank rail) the payments that leave.
+package sepa
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"math/big"
+	"regexp"
+	"strings"
+	"time"
+
+	"kontor/internal/clock"
+	"kontor/internal/db"
+	"kontor/internal/fault"
+	"kontor/internal/iban"
+	"kontor/internal/ledger"
+	"kontor/internal/user"
+)
+
+// Bank is the bank at which the operator's collective account is, and under whose code virtual IBANs are
+// made.
+type Bank struct {
+	Country       string // ISO 3166 alpha-2 of its IBANs
+	Code          string // the bank's part of the BBAN
+	AccountDigits int    // length of the account's part of the BBAN
+	BIC           string // ISO 9362
+	Address       string
+}
+
+// SandboxBank is a bank that does not exist: its BIC has the location code of a test participant.
+var SandboxBank = Bank{
+	Country: "LT", Code: "99999", AccountDigits: 11, BIC: "KNTRLT20XXX", Address: "Sandbox Bank, 1 Test Street, Vilnius, LT",
+}
+
+// Account is where an owner's incoming payments go.
+type Account struct {
+	Owner clock.ID // a user; none: the partner
+	IBAN  iban.IBAN
+	Title string // the reference that a payer writes
+}
+
+var (
+	insertAccount   = db.NewInsert("sepa_account", "partner_id bigint, owner_id uuid, iban text, title text, created_at bigint")
+	insertDirectory = db.NewInsert("directory", "kind text, key text, partner_id bigint, object_id uuid")
+	selectAccount   = db.NewQuery(`SELECT iban, title FROM sepa_account WHERE partner_id = $1 AND owner_id = $2`)
+	selectOwner     = db.NewQuery(`SELECT partner_id, object_id FROM directory WHERE kind = $1 AND key = $2`)
+)
+
+// The kinds of the directory's entries that find an account.
+const (
+	byIBAN  = "iban"
+	byTitle = "sepa_title"
+)
+
+// OpenPartner gives a new partner an account of its own.
+func (s *Service) OpenPartner(tx *db.Tx, partner int64, at time.Time) error {
+	return s.open(tx, partner, ledger.PartnerItself, at)
+}
+
+// Activate gives a user who becomes active an account.
+func (s *Service) Activate(tx *db.Tx, u user.User) error {
+	return s.open(tx, u.Partner, u.ID, s.clock.Now())
+}
+
+// open makes an IBAN and a reference that were never given before: the directory's key sees to it, and a
+// number that was taken is drawn anew.
+func (s *Service) open(tx *db.Tx, partner int64, owner clock.ID, at time.Time) error {
+	number, err := rand.Int(rand.Reader, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(s.bank.AccountDigits)), nil))
+	if err != nil {
+		return err
+	}
+	account, err := iban.New(s.bank.Country, s.bank.Code+fmt.Sprintf("%0*d", s.bank.AccountDigits, number))
+	if err != nil {
+		return fmt.Errorf("the bank's settings make no IBAN: %w", err)
+	}
+	title := "KT" + rand.Text()[:10]
+	tx.Write(insertAccount, partner, owner, string(account), title, at)
+	tx.Write(insertDirectory, byIBAN, string(account), partner, owner)
+	tx.Write(insertDirectory, byTitle, title, partner, owner)
+	return nil
+}
+
+// FindAccount reads an owner's account; P462 when the owner has none yet.
+func (s *Service) FindAccount(r db.Reader, partner int64, owner clock.ID) (Account, error) {
+	a := Account{Owner: owner}
+	var number string
+	err := r.Row(selectAccount, partner, owner).Scan(&number, &a.Title)
+	if errors.Is(err, db.ErrNoRows) {
+		return Account{}, fault.New(fault.BalanceNotActive)
+	}
+	a.IBAN = iban.IBAN(number)
+	return a, err
+}
+
+// Bank tells at which bank the accounts are.
+func (s *Service) Bank() Bank { return s.bank }
+
+// owner finds whose a payment is: by the IBAN of the owner's own, or else by the reference, which a payer
+// may have written in small letters or with spaces. P412 when nobody of this partner is meant.
+func owner(r db.Reader, partner int64, number iban.IBAN, title string) (clock.ID, error) {
+	kind, key := byIBAN, string(number)
+	if number == "" {
+		kind, key = byTitle, strings.ToUpper(strings.ReplaceAll(title, " ", ""))
+	}
+	var id clock.ID
+	var of int64
+	err := r.Row(selectOwner, kind, key).Scan(&of, &id)
+	if errors.Is(err, db.ErrNoRows) || (err == nil && of != partner) {
+		return clock.ID{}, fault.New(fault.InvalidUser)
+	}
+	return id, err
+}
+
+var bicForm = regexp.MustCompile(`^[A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?$`)
+
+// Check tells what is wrong with a bank's settings, by making an IBAN with them.
+func (b Bank) Check() error {
+	if b.AccountDigits < 1 || b.AccountDigits > 20 {
+		return errors.New("the bank's account digits must be between 1 and 20")
+	}
+	if !bicForm.MatchString(b.BIC) {
+		return fmt.Errorf("%q is not a BIC (ISO 9362)", b.BIC)
+	}
+	if _, err := iban.New(b.Country, b.Code+strings.Repeat("0", b.AccountDigits)); err != nil {
+		return fmt.Errorf("the bank's settings make no IBAN: %w", err)
+	}
+	return nil
+}
