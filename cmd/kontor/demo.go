@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"kontor/internal/clock"
@@ -25,18 +26,18 @@ type demoCommand struct {
 }
 
 // Run walks through the first money path and fails when an answer or an event is not as expected.
-func (c demoCommand) Run(ctx context.Context) error {
+func (c demoCommand) Run(ctx context.Context, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, demoTimeout)
 	defer cancel()
 	text, err := os.ReadFile(filepath.Join(c.Data, "sandbox.json"))
 	if err != nil {
 		return fmt.Errorf("no sandbox has written its credentials there; start one with kontor sandbox: %w", err)
 	}
-	d := demo{client: &http.Client{Timeout: 10 * time.Second}, start: time.Now()}
+	d := &demo{client: &http.Client{Timeout: 10 * time.Second}, notes: notes{out: out, start: time.Now()}}
 	if err := json.Unmarshal(text, &d.credentials); err != nil {
 		return err
 	}
-	if d.receiver, err = startReceiver(d.credentials, d.start); err != nil {
+	if d.receiver, err = startReceiver(d.credentials, &d.notes); err != nil {
 		return err
 	}
 	defer d.receiver.stop()
@@ -46,9 +47,9 @@ func (c demoCommand) Run(ctx context.Context) error {
 // demo is one walk.
 type demo struct {
 	credentials
+	notes
 	client   *http.Client
 	receiver *receiver
-	start    time.Time
 	err      error // the first failure; later calls do nothing
 }
 
@@ -95,8 +96,8 @@ func (d *demo) request(ctx context.Context, want int, method, path string, body 
 	if err != nil {
 		return nil, err
 	}
-	line(d.start, "→", "%s %s %s", method, path, sent)
-	line(d.start, "←", "%d %s", resp.StatusCode, shorten(got))
+	d.line("→", "%s %s %s", method, path, sent)
+	d.line("←", "%d %s", resp.StatusCode, shorten(got))
 	if resp.StatusCode != want {
 		return nil, fmt.Errorf("answered %d, expected %d", resp.StatusCode, want)
 	}
@@ -111,22 +112,22 @@ func (d *demo) walk(ctx context.Context) error {
 	before := d.call(ctx, 200, "GET", "/v1/sandbox/webhook", nil)
 	d.call(ctx, 200, "PUT", "/v1/sandbox/webhook", object{"baseUrl": d.receiver.url})
 
-	section("Two users, one with each generation of the body")
+	d.section("Two users, one with each generation of the body")
 	d.call(ctx, 201, "POST", "/v1/user/balances/crypto-and-fiat", newerUser(alpha))
 	d.call(ctx, 201, "POST", "/v1/user/balances/crypto-and-fiat", olderUser(beta))
 
-	section("The sandbox decides their identity checks; they become active")
+	d.section("The sandbox decides their identity checks; they become active")
 	d.call(ctx, 200, "POST", "/v1/sandbox/user/"+alpha+"/activate", object{})
 	d.call(ctx, 200, "POST", "/v1/sandbox/user/"+beta+"/activate", object{})
 
-	section("100 euros arrive by bank transfer")
+	d.section("100 euros arrive by bank transfer")
 	info := d.call(ctx, 200, "GET", "/v1/sepa-deposit/info/"+alpha, nil)
 	d.call(ctx, 201, "POST", "/v1/sandbox/sepa-deposit", object{
 		"iban": info["iban"], "amount": "100.00", "senderName": "Test User", "senderIban": "DE89370400440532013000",
 	})
 	d.wait(ctx, "sepa-deposit", 1)
 
-	section("Money moves between users and partner; a repeated key moves nothing twice")
+	d.section("Money moves between users and partner; a repeated key moves nothing twice")
 	order := object{"sourceExternalUserId": alpha, "destinationExternalUserId": beta, "amount": "25.00", "currency": "eur"}
 	made := d.call(ctx, 201, "POST", "/v1/transfer", order, "Idempotency-Key", run)
 	again := d.call(ctx, 201, "POST", "/v1/transfer", order, "Idempotency-Key", run)
@@ -136,12 +137,12 @@ func (d *demo) walk(ctx context.Context) error {
 	d.call(ctx, 201, "POST", "/v1/transfer", object{"sourceExternalUserId": beta, "amount": 5, "currency": "eur"})
 	d.call(ctx, 200, "GET", fmt.Sprint("/v1/transfer/details/", made["transferId"]), nil)
 
-	section("Balances")
+	d.section("Balances")
 	d.expect(d.call(ctx, 200, "GET", "/v1/user/balances/"+alpha, nil), "75.00")
 	d.expect(d.call(ctx, 200, "GET", "/v1/user/balances/"+beta, nil), "20.00")
 	d.call(ctx, 200, "GET", "/v1/partner/balances", nil)
 
-	section("Events")
+	d.section("Events")
 	for name, count := range map[string]int{
 		"kyc-verification-status": 2, "user-balance-generation": 2, "sepa-deposit": 1, "p2p-transfer": 2,
 	} {
@@ -152,7 +153,7 @@ func (d *demo) walk(ctx context.Context) error {
 	if d.err != nil {
 		return d.err
 	}
-	fmt.Printf("\nAll as expected: %d events received, their tokens and signatures verified, in %d ms.\n",
+	d.print("\nAll as expected: %d events received, their tokens and signatures verified, in %d ms.\n",
 		d.receiver.count(), took.Milliseconds())
 	return nil
 }
@@ -194,11 +195,24 @@ func olderUser(id string) object {
 	}
 }
 
-func section(title string) { fmt.Printf("\n%s\n", title) }
+// notes are what the demonstration prints. The receiver writes them too.
+type notes struct {
+	out   io.Writer
+	start time.Time
+	mu    sync.Mutex
+}
+
+func (n *notes) section(title string) { n.print("\n%s\n", title) }
 
 // line prints what happened, with the milliseconds since the start.
-func line(start time.Time, arrow, format string, args ...any) {
-	fmt.Printf("%6d ms %s %s\n", time.Since(start).Milliseconds(), arrow, strings.TrimSpace(fmt.Sprintf(format, args...)))
+func (n *notes) line(arrow, format string, args ...any) {
+	n.print("%6d ms %s %s\n", time.Since(n.start).Milliseconds(), arrow, strings.TrimSpace(fmt.Sprintf(format, args...)))
+}
+
+func (n *notes) print(format string, args ...any) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	fmt.Fprintf(n.out, format, args...)
 }
 
 // shorten keeps an answer readable on a terminal.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -31,21 +32,34 @@ type cli struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(status)
+}
+
+// run runs one command and answers the exit status.
+func run(ctx context.Context, args []string, out, problems io.Writer) int {
 	var c cli
-	k := kong.Parse(&c, kong.Name("kontor"),
+	parser := kong.Must(&c, kong.Name("kontor"),
 		kong.Description("Embedded finance: accounts, payments and webhooks for partners, on your own machines."),
-		kong.UsageOnError(), kong.BindTo(ctx, (*context.Context)(nil)))
-	err := k.Run(newLog(c.LogFormat))
-	var exit exitStatus
-	switch {
-	case err == nil:
-	case errors.As(err, &exit):
-		os.Exit(int(exit))
-	default:
-		fmt.Fprintln(os.Stderr, "kontor: "+plain(err))
-		os.Exit(1)
+		kong.Writers(out, problems), kong.UsageOnError(),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.BindTo(out, (*io.Writer)(nil)))
+	k, err := parser.Parse(args)
+	parser.FatalIfErrorf(err)
+	return status(k.Run(newLog(c.LogFormat, problems)), problems)
+}
+
+// status tells an error, unless it was told already, and answers the exit status for it.
+func status(err error, out io.Writer) int {
+	if err == nil {
+		return 0
 	}
+	var told exitStatus
+	if errors.As(err, &told) {
+		return int(told)
+	}
+	fmt.Fprintln(out, "kontor: "+plain(err))
+	return 1
 }
 
 // exitStatus is an error that was reported already; only its number is left to say.
@@ -65,14 +79,14 @@ func plain(err error) string {
 	return err.Error()
 }
 
-// newLog makes the program's log on standard error. Attributes whose names speak of secrets are masked,
+// newLog makes the program's log. Attributes whose names speak of secrets are masked,
 // should one ever be logged by mistake.
-func newLog(format string) *slog.Logger {
+func newLog(format string, out io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{ReplaceAttr: redact}
 	if format == "json" {
-		return slog.New(slog.NewJSONHandler(os.Stderr, options))
+		return slog.New(slog.NewJSONHandler(out, options))
 	}
-	return slog.New(slog.NewTextHandler(os.Stderr, options))
+	return slog.New(slog.NewTextHandler(out, options))
 }
 
 var secretWords = []string{"key", "token", "secret", "authorization", "password", "pan", "cvv", "pin", "documentnumber", "pesel"}

@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
-	"os"
 	"strconv"
 
 	"kontor/internal/partner"
@@ -25,7 +25,7 @@ type partnerCreate struct {
 }
 
 // Run creates a partner and prints its id.
-func (c partnerCreate) Run(ctx context.Context, log *slog.Logger) error {
+func (c partnerCreate) Run(ctx context.Context, out io.Writer, log *slog.Logger) error {
 	a, err := c.tool(ctx, log)
 	if err != nil {
 		return err
@@ -35,9 +35,9 @@ func (c partnerCreate) Run(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	if c.JSON {
-		return printJSON(map[string]string{"id": strconv.FormatInt(p.ID, 10)})
+		return printJSON(out, map[string]string{"id": strconv.FormatInt(p.ID, 10)})
 	}
-	fmt.Printf("partner %d, %s\n", p.ID, p.Settings.Text("legalName"))
+	fmt.Fprintf(out, "partner %d, %s\n", p.ID, p.Settings.Text("legalName"))
 	return nil
 }
 
@@ -47,7 +47,7 @@ type partnerList struct {
 }
 
 // Run prints one line for each partner.
-func (c partnerList) Run(ctx context.Context, log *slog.Logger) error {
+func (c partnerList) Run(ctx context.Context, out io.Writer, log *slog.Logger) error {
 	a, err := c.tool(ctx, log)
 	if err != nil {
 		return err
@@ -57,10 +57,10 @@ func (c partnerList) Run(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	if c.JSON {
-		return printJSON(listed(all))
+		return printJSON(out, listed(all))
 	}
 	for _, p := range all {
-		fmt.Printf("%d\t%s\n", p.ID, p.Settings.Text("legalName"))
+		fmt.Fprintf(out, "%d\t%s\n", p.ID, p.Settings.Text("legalName"))
 	}
 	return nil
 }
@@ -85,7 +85,7 @@ type keyIssue struct {
 }
 
 // Run issues a key and prints it.
-func (c keyIssue) Run(ctx context.Context, log *slog.Logger) error {
+func (c keyIssue) Run(ctx context.Context, out io.Writer, log *slog.Logger) error {
 	a, err := c.tool(ctx, log)
 	if err != nil {
 		return err
@@ -95,10 +95,10 @@ func (c keyIssue) Run(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	if c.JSON {
-		return printJSON(map[string]string{"id": id, "apiKey": key})
+		return printJSON(out, map[string]string{"id": id, "apiKey": key})
 	}
-	fmt.Printf("API key %s of partner %d, shown this once:\n%s\n", id, c.Partner, key)
+	fmt.Fprintf(out, "API key %s of partner %d, shown this once:\n%s\n", id, c.Partner, key)
 	return nil
 }
 
-func printJSON(v any) error { return json.NewEncoder(os.Stdout).Encode(v) }
+func printJSON(out io.Writer, v any) error { return json.NewEncoder(out).Encode(v) }

@@ -20,7 +20,7 @@ type receiver struct {
 	token   string
 	checker *standardwebhooks.Webhook
 	server  *http.Server
-	start   time.Time
+	notes   *notes
 
 	mu     sync.Mutex
 	seen   map[string]bool // by webhook-id: an event can arrive more than once
@@ -29,7 +29,7 @@ type receiver struct {
 	change chan struct{} // closed and replaced whenever something arrived
 }
 
-func startReceiver(c credentials, start time.Time) (*receiver, error) {
+func startReceiver(c credentials, n *notes) (*receiver, error) {
 	checker, err := standardwebhooks.NewWebhook(c.WebhookSecret)
 	if err != nil {
 		return nil, err
@@ -39,7 +39,7 @@ func startReceiver(c credentials, start time.Time) (*receiver, error) {
 		return nil, err
 	}
 	r := &receiver{
-		url: "http://" + listener.Addr().String(), token: c.WebhookToken, checker: checker, start: start,
+		url: "http://" + listener.Addr().String(), token: c.WebhookToken, checker: checker, notes: n,
 		seen: map[string]bool{}, counts: map[string]int{}, change: make(chan struct{}),
 	}
 	r.server = &http.Server{Handler: r, ReadHeaderTimeout: 5 * time.Second}
@@ -67,7 +67,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	} else if id := req.Header.Get("webhook-id"); !r.seen[id] {
 		r.seen[id] = true
 		r.counts[req.Header.Get("x-kontor-event")]++
-		line(r.start, "⇐", "event %s %s %s", req.Header.Get("x-kontor-sequence"), req.URL.Path, body)
+		r.notes.line("⇐", "event %s %s %s", req.Header.Get("x-kontor-sequence"), req.URL.Path, body)
 	}
 	close(r.change)
 	r.change = make(chan struct{})

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -39,7 +40,7 @@ type credentials struct {
 }
 
 // Run serves the sandbox until it is told to stop.
-func (c sandboxCommand) Run(ctx context.Context, log *slog.Logger) error {
+func (c sandboxCommand) Run(ctx context.Context, out io.Writer, log *slog.Logger) error {
 	if c.Environment != string(partner.Staging) {
 		return errors.New("a sandbox is staging: use kontor serve for production")
 	}
@@ -56,7 +57,7 @@ func (c sandboxCommand) Run(ctx context.Context, log *slog.Logger) error {
 		listener.Close()
 		return errors.Join(err, a.Close())
 	}
-	c.greet(a, creds)
+	c.greet(out, a, creds)
 	return errors.Join(a.Serve(ctx, listener, app.Roles{API: true, Worker: true}), a.Close())
 }
 
@@ -131,8 +132,8 @@ func (c sandboxCommand) knownKey(ctx context.Context, a *app.App, demo partner.P
 	return creds, err
 }
 
-func (c sandboxCommand) greet(a *app.App, creds credentials) {
-	fmt.Printf(`Kontor sandbox on %s. Simulated rails, no real money.
+func (c sandboxCommand) greet(out io.Writer, a *app.App, creds credentials) {
+	fmt.Fprintf(out, `Kontor sandbox on %s. Simulated rails, no real money.
 
   base URL        %s
   API key         %s

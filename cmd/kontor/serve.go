@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"slices"
@@ -41,7 +42,7 @@ func (b bankFlags) bank(environment string) (sepa.Bank, error) {
 }
 
 // Run serves until it is told to stop.
-func (c serveCommand) Run(ctx context.Context, log *slog.Logger) error {
+func (c serveCommand) Run(ctx context.Context, out io.Writer, log *slog.Logger) error {
 	bank, err := c.Bank.bank(c.Environment)
 	if err != nil {
 		return err
@@ -56,7 +57,7 @@ func (c serveCommand) Run(ctx context.Context, log *slog.Logger) error {
 		if listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen); err != nil {
 			return errors.Join(err, a.Close())
 		}
-		fmt.Printf("Kontor (%s) serves http://%s on %s\n", c.Environment, listener.Addr(), a.DB.Engine())
+		fmt.Fprintf(out, "Kontor (%s) serves http://%s on %s\n", c.Environment, listener.Addr(), a.DB.Engine())
 	}
 	return errors.Join(a.Serve(ctx, listener, roles), a.Close())
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -92,7 +93,7 @@ type verifyCommand struct {
 }
 
 // Run prints every violation; the exit status is 1 when there is any.
-func (c verifyCommand) Run(ctx context.Context) error {
+func (c verifyCommand) Run(ctx context.Context, out io.Writer) error {
 	target := store{Data: c.Data, Database: c.Database}.target()
 	if !db.IsPostgres(target) {
 		if _, err := os.Stat(target); err != nil {
@@ -108,12 +109,12 @@ func (c verifyCommand) Run(ctx context.Context) error {
 		return err
 	}
 	for _, v := range violations {
-		fmt.Println(v)
+		fmt.Fprintln(out, v)
 	}
 	if len(violations) > 0 {
-		fmt.Printf("%d violations\n", len(violations))
+		fmt.Fprintf(out, "%d violations\n", len(violations))
 		return exitStatus(1)
 	}
-	fmt.Println("ok: I1, I2, I3, I4 and I8 hold")
+	fmt.Fprintln(out, "ok: I1, I2, I3, I4 and I8 hold")
 	return nil
 }

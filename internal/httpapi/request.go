@@ -178,7 +178,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	charset := params["charset"]
 	if err != nil || kind != "application/json" || (charset != "" && !strings.EqualFold(charset, "utf-8")) {
-		return nil, fault.New(fault.UnsupportedMediaType)
+		return nil, fault.Newf(fault.UnsupportedMediaType, "The body must be sent as application/json in UTF-8.")
 	}
 	return raw, nil
 }

@@ -1078,8 +1078,8 @@ type ClientInterface interface {
 	// SandboxSepaDepositWithBody Let a bank transfer arrive
 	//
 	// Sends euros from an imagined bank account. With `iban`, the account that owns it is credited. Without it the payment
-	// arrives at the shared account, and `title` decides whom it is for. The webhooks *IBAN Status* and *SEPA Deposit*
-	// follow as in production.
+	// arrives at the shared account, and `title` decides whom it is for; spaces and case in it do not matter. The money is
+	// credited after a moment, and the webhook *SEPA Deposit* tells you when. P412: neither is of you or your users.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1089,8 +1089,8 @@ type ClientInterface interface {
 	// SandboxSepaDeposit Let a bank transfer arrive
 	//
 	// Sends euros from an imagined bank account. With `iban`, the account that owns it is credited. Without it the payment
-	// arrives at the shared account, and `title` decides whom it is for. The webhooks *IBAN Status* and *SEPA Deposit*
-	// follow as in production.
+	// arrives at the shared account, and `title` decides whom it is for; spaces and case in it do not matter. The money is
+	// credited after a moment, and the webhook *SEPA Deposit* tells you when. P412: neither is of you or your users.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1280,8 +1280,8 @@ func (c *Client) GetPartnerSepaDepositInfo(ctx context.Context, reqEditors ...Re
 // SandboxSepaDepositWithBody Let a bank transfer arrive
 //
 // Sends euros from an imagined bank account. With `iban`, the account that owns it is credited. Without it the payment
-// arrives at the shared account, and `title` decides whom it is for. The webhooks *IBAN Status* and *SEPA Deposit*
-// follow as in production.
+// arrives at the shared account, and `title` decides whom it is for; spaces and case in it do not matter. The money is
+// credited after a moment, and the webhook *SEPA Deposit* tells you when. P412: neither is of you or your users.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1301,8 +1301,8 @@ func (c *Client) SandboxSepaDepositWithBody(ctx context.Context, params *Sandbox
 // SandboxSepaDeposit Let a bank transfer arrive
 //
 // Sends euros from an imagined bank account. With `iban`, the account that owns it is credited. Without it the payment
-// arrives at the shared account, and `title` decides whom it is for. The webhooks *IBAN Status* and *SEPA Deposit*
-// follow as in production.
+// arrives at the shared account, and `title` decides whom it is for; spaces and case in it do not matter. The money is
+// credited after a moment, and the webhook *SEPA Deposit* tells you when. P412: neither is of you or your users.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2178,8 +2178,8 @@ type ClientWithResponsesInterface interface {
 	// SandboxSepaDepositWithBodyWithResponse Let a bank transfer arrive
 	//
 	// Sends euros from an imagined bank account. With `iban`, the account that owns it is credited. Without it the payment
-	// arrives at the shared account, and `title` decides whom it is for. The webhooks *IBAN Status* and *SEPA Deposit*
-	// follow as in production.
+	// arrives at the shared account, and `title` decides whom it is for; spaces and case in it do not matter. The money is
+	// credited after a moment, and the webhook *SEPA Deposit* tells you when. P412: neither is of you or your users.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -2189,8 +2189,8 @@ type ClientWithResponsesInterface interface {
 	// SandboxSepaDepositWithResponse Let a bank transfer arrive
 	//
 	// Sends euros from an imagined bank account. With `iban`, the account that owns it is credited. Without it the payment
-	// arrives at the shared account, and `title` decides whom it is for. The webhooks *IBAN Status* and *SEPA Deposit*
-	// follow as in production.
+	// arrives at the shared account, and `title` decides whom it is for; spaces and case in it do not matter. The money is
+	// credited after a moment, and the webhook *SEPA Deposit* tells you when. P412: neither is of you or your users.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3893,8 +3893,8 @@ func (c *ClientWithResponses) GetPartnerSepaDepositInfoWithResponse(ctx context.
 // SandboxSepaDepositWithBodyWithResponse Let a bank transfer arrive
 //
 // Sends euros from an imagined bank account. With `iban`, the account that owns it is credited. Without it the payment
-// arrives at the shared account, and `title` decides whom it is for. The webhooks *IBAN Status* and *SEPA Deposit*
-// follow as in production.
+// arrives at the shared account, and `title` decides whom it is for; spaces and case in it do not matter. The money is
+// credited after a moment, and the webhook *SEPA Deposit* tells you when. P412: neither is of you or your users.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -3910,8 +3910,8 @@ func (c *ClientWithResponses) SandboxSepaDepositWithBodyWithResponse(ctx context
 // SandboxSepaDepositWithResponse Let a bank transfer arrive
 //
 // Sends euros from an imagined bank account. With `iban`, the account that owns it is credited. Without it the payment
-// arrives at the shared account, and `title` decides whom it is for. The webhooks *IBAN Status* and *SEPA Deposit*
-// follow as in production.
+// arrives at the shared account, and `title` decides whom it is for; spaces and case in it do not matter. The money is
+// credited after a moment, and the webhook *SEPA Deposit* tells you when. P412: neither is of you or your users.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

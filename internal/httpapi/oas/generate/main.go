@@ -22,6 +22,7 @@ import (
 const (
 	document = "../../../api/openapi.yaml"
 	tools    = "../../../tools/go.mod"
+	output   = "oas.gen.go" // as config.yaml says
 )
 
 func main() {
@@ -55,7 +56,15 @@ func run() error {
 	if err := os.WriteFile(prepared, text, 0o600); err != nil {
 		return err
 	}
-	command := exec.Command("go", "tool", "-modfile="+tools, "oapi-codegen", "-config", "config.yaml", prepared)
+	if err := tool("oapi-codegen", "-config", "config.yaml", prepared); err != nil {
+		return err
+	}
+	return tool("gofumpt", "-w", output)
+}
+
+// tool runs one of the project's tools at its pinned version.
+func tool(args ...string) error {
+	command := exec.Command("go", append([]string{"tool", "-modfile=" + tools}, args...)...)
 	command.Stdout, command.Stderr = os.Stdout, os.Stderr
 	return command.Run()
 }
