@@ -28,6 +28,9 @@ func (a *api) GetUserSepaDepositInfo(w http.ResponseWriter, r *http.Request, ext
 		if err != nil {
 			return oas.SepaDepositInfo{}, err
 		}
+		if u.Verification == user.NotVerified {
+			return oas.SepaDepositInfo{}, fault.New(fault.UserNotVerified)
+		}
 		person, err := a.Users.FindPerson(rd, u)
 		if err != nil {
 			return oas.SepaDepositInfo{}, err
