@@ -60,7 +60,7 @@ type DB struct {
 type engine interface {
 	// acquire takes a connection for reads; the context bounds the wait only.
 	acquire(ctx context.Context) (conn, error)
-	// apply commits a queue atomically. c is the connection the reads used, or nil.
+	// apply commits a queue atomically. c is the connection that the reads used, or nil; apply releases it.
 	apply(ctx context.Context, c conn, q *queue) error
 	// lock begins an explicit transaction.
 	lock(ctx context.Context) (lockedConn, error)

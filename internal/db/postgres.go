@@ -101,8 +101,8 @@ func (e *postgres) apply(ctx context.Context, c conn, q *queue) error {
 		if c, err = e.acquire(ctx); err != nil {
 			return err
 		}
-		defer c.release()
 	}
+	defer c.release()
 	batch := &pgx.Batch{}
 	for _, ops := range [][]op{q.first, q.ops} {
 		for _, o := range ops {

@@ -122,7 +122,12 @@ func (e *lite) acquire(ctx context.Context) (conn, error) {
 	}
 }
 
-func (e *lite) apply(ctx context.Context, _ conn, q *queue) error {
+// apply gives the read connection back before it waits in line: otherwise groups could not grow beyond the
+// number of read connections.
+func (e *lite) apply(ctx context.Context, c conn, q *queue) error {
+	if c != nil {
+		c.release()
+	}
 	return e.writer.submit(ctx, &member{queue: q, done: make(chan error, 1)})
 }
 

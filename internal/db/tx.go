@@ -109,7 +109,9 @@ func (tx *Tx) run(fn func(*Tx) error) error {
 		return nil
 	}
 	tx.queue.settle()
-	return tx.db.engine.apply(tx.ctx, tx.conn, &tx.queue)
+	c := tx.conn
+	tx.conn = nil
+	return tx.db.engine.apply(tx.ctx, c, &tx.queue)
 }
 
 // Attempt tells which run of the function this is, counted from 1.
