@@ -32,6 +32,10 @@ test: prerequisites ## install what is missing, then run every test
 	go test -vet=off ./...
 	$(if $(RACE),CGO_ENABLED=1 go test -vet=off -race $(RACE:%=./%/...))
 
+.PHONY: fault
+fault: prerequisites ## prove crash safety for longer than the tests do (root can also fill disks)
+	go test -count=1 -timeout 60m -v ./test/fault -args -long
+
 .PHONY: prerequisites
 prerequisites: # PostgreSQL and a C compiler, if the machine lacks them
 	@tools/prerequisites.sh

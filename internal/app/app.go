@@ -108,6 +108,7 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 		Identity:  identity.NewService(v, cfg.Clock, users, payments),
 		Transfers: transfer.NewService(cfg.Clock, events),
 		SEPA:      payments, Keys: a.keys, Log: cfg.Log, Ready: a.ready,
+		Retarget: a.deliverer.Retarget,
 	}
 	return a, nil
 }

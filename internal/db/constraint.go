@@ -45,6 +45,7 @@ func Violates(err error, name string) bool {
 var outcomes = map[string]fault.Code{
 	"account_funds":         fault.InsufficientFunds,
 	"account_open":          fault.InvalidUser,
+	"account_range":         fault.AmountOutOfRange,
 	"users_external_id_key": fault.UserExists,
 }
 
@@ -87,7 +88,7 @@ func partnerError(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return fault.New(fault.ServiceUnavailable).Wrap(err)
 	case errors.As(err, &c):
 		if code, ok := outcomes[c.Name]; ok {

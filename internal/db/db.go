@@ -145,7 +145,7 @@ func (d *DB) Update(ctx context.Context, fn func(tx *Tx) error) error {
 		}
 		if backoff {
 			if err := pause(ctx, attempt); err != nil {
-				return err
+				return partnerError(err)
 			}
 		}
 	}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -41,11 +44,29 @@ func openPostgres(ctx context.Context, url string) (*postgres, error) {
 		return nil, err
 	}
 	e := &postgres{pool: pool}
+	if err := e.checkDurability(ctx); err != nil {
+		pool.Close()
+		return nil, err
+	}
 	if err := e.prepareSchema(ctx, cfg.ConnConfig.Copy()); err != nil {
 		pool.Close()
 		return nil, err
 	}
 	return e, nil
+}
+
+// checkDurability refuses a server whose commits need not survive a crash: every 2xx promises that they do.
+func (e *postgres) checkDurability(ctx context.Context) error {
+	for _, setting := range []string{"fsync", "synchronous_commit", "full_page_writes"} {
+		var value string
+		if err := e.pool.QueryRow(ctx, "SELECT current_setting($1)", setting).Scan(&value); err != nil {
+			return pgError(err)
+		}
+		if value == "off" {
+			return fmt.Errorf("the PostgreSQL setting %s is off: what was committed would not survive a crash; turn it on", setting)
+		}
+	}
+	return nil
 }
 
 // prepareSchema migrates over a connection without the statement time-out: an index may take its time.
@@ -286,7 +307,10 @@ func pgError(err error) error {
 	}
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		if broken(err) {
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		return fmt.Errorf("db: %w", err) // a mistake of ours, such as a column scanned into a wrong type
 	}
 	switch pg.Code {
 	case "23505":
@@ -299,6 +323,8 @@ func pgError(err error) error {
 		return &ConstraintError{NotNull, pg.TableName + "." + pg.ColumnName, err}
 	case "23001":
 		return &ConstraintError{Immutable, pg.ConstraintName, err}
+	case "22003": // a sum beyond 64 bits, which the check would have refused as well
+		return &ConstraintError{Check, "account_range", err}
 	case "40001", "40P01":
 		return &transient{err}
 	case "55P03", "57014", "57P01", "57P02", "57P03", "53100", "53200", "53300", "25006":
@@ -306,4 +332,13 @@ func pgError(err error) error {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return fmt.Errorf("db: %w", err)
+}
+
+// broken tells whether an error is the connection's, not the statement's.
+func broken(err error) bool {
+	var network net.Error
+	var connect *pgconn.ConnectError
+	return errors.As(err, &network) || errors.As(err, &connect) || pgconn.Timeout(err) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		strings.Contains(err.Error(), "conn closed")
 }

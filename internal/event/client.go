@@ -61,7 +61,6 @@ func classify(err error) string {
 	var refused *url.Error
 	var dns *net.DNSError
 	var certificate *tls.CertificateVerificationError
-	var record tls.RecordHeaderError
 	var alert tls.AlertError
 	switch {
 	case errors.Is(err, ssrf.ErrProhibitedIP), errors.Is(err, ssrf.ErrProhibitedNetwork):
@@ -72,7 +71,7 @@ func classify(err error) string {
 		return "no answer in time"
 	case errors.As(err, &certificate):
 		return "the TLS certificate is not trusted"
-	case errors.As(err, &record), errors.As(err, &alert):
+	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &alert):
 		return "the TLS handshake failed"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "connection refused"

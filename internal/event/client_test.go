@@ -2,6 +2,7 @@ package event_test
 
 import (
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -70,11 +71,20 @@ func checkOutcomes(w *world, outcomes map[string]string, adjust ...func(*event.D
 	}
 }
 
+// receiveTLS starts a receiver with a certificate that nobody trusts.
+func receiveTLS(t *testing.T) *httptest.Server {
+	t.Helper()
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // it reports each refused handshake
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server
+}
+
 func TestProductionDialsPublicHTTPSOnly(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		secure := httptest.NewTLSServer(http.NotFoundHandler())
-		t.Cleanup(secure.Close)
+		secure := receiveTLS(t)
 		port := secure.URL[strings.LastIndex(secure.URL, ":"):]
 
 		w := newWorld(t, d)
@@ -91,8 +101,7 @@ func TestProductionDialsPublicHTTPSOnly(t *testing.T) {
 func TestOperatorMayAllowANetwork(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		secure := httptest.NewTLSServer(http.NotFoundHandler())
-		t.Cleanup(secure.Close)
+		secure := receiveTLS(t)
 		w := newWorld(t, d)
 		w.config.Production = true
 		w.config.Allowed = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}

@@ -84,6 +84,16 @@ func nudge(c chan struct{}) {
 	}
 }
 
+// Retarget tells that a partner's target was changed. This node sends nothing more to the old one, beyond what
+// is on its way; other nodes find out within a second.
+func (d *Deliverer) Retarget(partner int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if l, ok := d.lanes[partner]; ok {
+		l.retarget.Store(true)
+	}
+}
+
 // Run delivers until the context ends. It returns when the attempts under way have ended, which takes at
 // most their time-out, and their results are stored. It may be called once.
 func (d *Deliverer) Run(ctx context.Context) {

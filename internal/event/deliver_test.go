@@ -31,7 +31,7 @@ func TestDeliveryIsAuthentic(t *testing.T) {
 		}
 		for header, want := range map[string]string{
 			"Content-Type": "application/json", "Authorization": "test token", "User-Agent": "Kontor-Webhooks/1",
-			"x-kontor-event": "transfer", "x-kontor-sequence": "1",
+			"x-kontor-event": string(event.Transfer), "x-kontor-sequence": "1",
 		} {
 			if v := got.header.Get(header); v != want {
 				t.Errorf("%s is %q, want %q", header, v, want)

@@ -3,6 +3,7 @@ package event
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"kontor/internal/db"
@@ -19,9 +20,11 @@ const (
 // errLost says that the lease ended while the lane was at work.
 var errLost = errors.New("event: the lease ended")
 
+// selectPending orders by created_at only so that SQLite, too, reads the index event_pending: ordered by the
+// sequence alone it takes event_sequence_key, and walks through everything that was ever delivered.
 var selectPending = db.NewQuery(`
 	SELECT object_id, version, id, type, body, sequence, attempts, due_at FROM event
-	WHERE partner_id = $1 AND status = 'PENDING' AND sequence > $2 ORDER BY sequence LIMIT $3`)
+	WHERE partner_id = $1 AND status = 'PENDING' AND sequence > $2 ORDER BY sequence, created_at LIMIT $3`)
 
 // lane delivers the events of one partner. One goroutine, run, owns it.
 type lane struct {
@@ -37,6 +40,7 @@ type lane struct {
 	more     bool      // there may be events with a number that are not in memory
 	target   Target
 	targetAt time.Time
+	retarget atomic.Bool  // the target is to be read before anything else is sent
 	sending  int          // attempts under way
 	sent     chan attempt // has room for all of them
 	storing  int          // results that are not in the database yet
@@ -256,7 +260,7 @@ func (l *lane) dispatch(ctx context.Context, held *lease) error {
 }
 
 func (l *lane) readTarget(ctx context.Context) error {
-	if time.Since(l.targetAt) < targetAge {
+	if !l.retarget.Swap(false) && time.Since(l.targetAt) < targetAge {
 		return nil
 	}
 	err := l.d.limited(func() error {

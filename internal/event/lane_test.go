@@ -86,6 +86,7 @@ func TestCrashBetweenSendingAndStoring(t *testing.T) {
 			t.Parallel()
 			target := dbtest.Target(t, kind)
 			d, doomed := open(t, target), open(t, target)
+			t.Cleanup(func() { d.Close() })
 			w, object := newWorld(t, d), clock.NewID()
 			crash, crashed := make(chan struct{}), make(chan struct{})
 			var once sync.Once
@@ -128,7 +129,6 @@ func open(t *testing.T, target string) *db.DB {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { d.Close() })
 	return d
 }
 
@@ -202,7 +202,7 @@ func TestVerifyNamesGaps(t *testing.T) {
 		insert := func(object clock.ID, version, sequence int64) {
 			t.Helper()
 			err := d.Update(t.Context(), func(tx *db.Tx) error {
-				tx.Write(insertEvent, 7, object, version, clock.NewID(), "transfer", []byte("-"), start, sequence,
+				tx.Write(insertEvent, 7, object, version, clock.NewID(), string(event.Transfer), []byte("-"), start, sequence,
 					event.Delivered, 1, start, "")
 				return nil
 			})

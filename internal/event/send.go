@@ -41,11 +41,12 @@ func (d *Deliverer) send(ctx context.Context, target Target, address string, e *
 	return r, true
 }
 
-// retryDelay is the pause after a number of failures: about 8, 16, 32, 64 seconds.
+// retryDelay is the pause after a number of failures: about 8, 16, 32, 64 seconds, in whole microseconds, so
+// that a time is the same in memory and in the database.
 func retryDelay(failures int) time.Duration {
 	delay := firstRetry << (failures - 1)
 	jitter := delay / jitterShare
-	return delay - jitter + rand.N(2*jitter+1)
+	return (delay - jitter + rand.N(2*jitter+1)).Truncate(time.Microsecond)
 }
 
 // attempt makes the request. The outcome is a status or the class of an error, never text of the receiver's.

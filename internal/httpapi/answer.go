@@ -1,7 +1,9 @@
 package httpapi
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"net/http"
 	"strconv"
@@ -46,7 +48,9 @@ type problem struct {
 func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	f := fault.From(err)
 	row := f.Code.Row()
-	if row.Status >= 500 || f.Code == fault.UnknownException || f.Code == fault.ServiceUnavailable {
+	if errors.Is(r.Context().Err(), context.Canceled) {
+		a.Log.InfoContext(r.Context(), "the client hung up", "id", requestID(r.Context()), "code", string(f.Code))
+	} else if row.Status >= 500 || f.Code == fault.UnknownException || f.Code == fault.ServiceUnavailable {
 		a.Log.ErrorContext(r.Context(), "request failed", "id", requestID(r.Context()), "code", string(f.Code), "error", err)
 	}
 	if f.RetryAfter > 0 {

@@ -33,5 +33,6 @@ func (a *api) SandboxSetWebhook(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
+	a.Retarget(p.ID)
 	a.answer(w, r, http.StatusOK, oas.SandboxWebhook{BaseUrl: optional(p.Settings.Text("webhook.baseUrl"))})
 }

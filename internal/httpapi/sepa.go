@@ -61,6 +61,9 @@ func (a *api) SandboxSepaDeposit(w http.ResponseWriter, r *http.Request, _ oas.S
 	})
 }
 
+// maxSandboxDeposit, in cents, keeps the imagined bank's books far from their bounds.
+const maxSandboxDeposit = 100_000_000_00
+
 func (a *api) incoming(body oas.SandboxSepaDeposit) (sepa.Incoming, error) {
 	in := sepa.Incoming{Title: value(body.Title), SenderName: body.SenderName}
 	if body.Iban == nil && body.Title == nil {
@@ -69,6 +72,9 @@ func (a *api) incoming(body oas.SandboxSepaDeposit) (sepa.Incoming, error) {
 	var err error
 	if in.Amount, _, err = a.amount(body.Amount, "eur"); err != nil {
 		return in, err
+	}
+	if in.Amount.Units() > maxSandboxDeposit {
+		return in, fault.Newf(fault.AmountOutOfRange, "amount must be at most 100000000.00 in the sandbox.")
 	}
 	if in.SenderIBAN, err = iban.Parse(body.SenderIban); err != nil {
 		return in, fault.Newf(fault.InvalidIban, "senderIban is not a valid IBAN.").Wrap(err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 
 	"kontor/internal/catalog"
 	"kontor/internal/contract"
@@ -45,6 +46,8 @@ type Config struct {
 	SEPA        *sepa.Service
 	Keys        *idempotency.Keys
 	Log         *slog.Logger
+	// Retarget is told which partner's webhooks go elsewhere from now on.
+	Retarget func(partner int64)
 	// Ready tells why the node cannot serve, or nil; it answers /readyz.
 	Ready func(*http.Request) error
 }
@@ -71,7 +74,7 @@ func NewServer(cfg Config) *http.Server {
 func NewHandler(cfg Config) http.Handler {
 	a := &api{cfg}
 	root := chi.NewRouter()
-	root.Use(withRequestID, a.logged, a.recovered, withTimeout)
+	root.Use(middleware.GetHead, withRequestID, a.logged, a.recovered, withTimeout)
 	root.NotFound(func(w http.ResponseWriter, r *http.Request) { a.fail(w, r, fault.New(fault.NotFound)) })
 	root.MethodNotAllowed(a.methodNotAllowed(root))
 	root.Get("/healthz", a.healthz)

@@ -143,6 +143,12 @@ func optionalTime(t time.Time) *string {
 func (a *api) SandboxActivateUser(w http.ResponseWriter, r *http.Request, externalUserID string, _ oas.SandboxActivateUserParams) {
 	change(a, w, r, "sandboxActivateUser", func(tx *db.Tx, p partner.Partner, body oas.SandboxActivation) (result, error) {
 		number := strings.TrimSpace(value(body.DocumentNumber))
+		if number == "" {
+			var err error
+			if number, err = a.documentNumber(tx, p, externalUserID); err != nil {
+				return result{}, err
+			}
+		}
 		outcome, err := identity.SandboxOutcome(number)
 		if err != nil {
 			return result{}, err
@@ -153,4 +159,14 @@ func (a *api) SandboxActivateUser(w http.ResponseWriter, r *http.Request, extern
 			AttemptStatus: oas.AttemptStatus(s.Attempt), ManualReview: s.ManualReview,
 		}}, err
 	})
+}
+
+// documentNumber is the number that the user was created with, if any.
+func (a *api) documentNumber(rd db.Reader, p partner.Partner, externalUserID string) (string, error) {
+	u, err := user.Find(rd, p.ID, externalUserID)
+	if err != nil {
+		return "", err
+	}
+	person, err := a.Users.FindPerson(rd, u)
+	return person.DocumentNumber, err
 }

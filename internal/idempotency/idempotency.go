@@ -104,7 +104,7 @@ func (k *Keys) Enter(ctx context.Context, r Request) (leave func(), err error) {
 		select {
 		case <-other:
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, fault.New(fault.ServiceUnavailable).Wrap(ctx.Err())
 		case <-timeout.C:
 			return nil, fault.New(fault.ServiceUnavailable)
 		}

@@ -40,7 +40,7 @@ type Outcome struct {
 func SandboxOutcome(documentNumber string) (Outcome, error) {
 	number := strings.ToUpper(documentNumber)
 	if _, reason, ok := strings.Cut(number, "REJECT-"); ok {
-		// The longest match, as a number may go on after the reason.
+		// A number may go on after the reason; no reason is the beginning of another.
 		i := slices.IndexFunc(reasons, func(r string) bool { return strings.HasPrefix(reason, r) })
 		if i < 0 {
 			return Outcome{}, fault.Invalid("documentNumber contains REJECT- without one of the following reasons: " + strings.Join(reasons, ", "))

@@ -336,3 +336,22 @@ func TestVerifyNamesWhatIsWrong(t *testing.T) {
 		b.verify(1)
 	})
 }
+
+func TestSumsStayShortOf64Bits(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		b := newBook(t, d)
+		const half = 5_000_000_000_000_000_000
+		b.deposit(half)
+		for _, units := range []int64{half, 1<<63 - 1} { // within 64 bits, and beyond
+			err := d.Update(t.Context(), func(tx *db.Tx) error {
+				ledger.Post(tx, 1, operation(), at, ledger.Leg{Name: "amount", Debit: b.bank, Credit: b.balance, Amount: money.New(units, eur)})
+				return nil
+			})
+			if fault.From(err).Code != fault.AmountOutOfRange {
+				t.Errorf("a sum beyond the range: %v, want P430", err)
+			}
+		}
+		b.want(half, 0, 0)
+	})
+}

@@ -156,7 +156,7 @@ func (s *Service) List(ctx context.Context) ([]Partner, error) {
 }
 
 // Set changes settings of a partner, all or none; an empty value goes back to the default. P403 names what
-// is wrong.
+// is wrong; db.ErrNoRows when there is no such partner.
 func (s *Service) Set(ctx context.Context, id int64, changes map[string]string) (Partner, error) {
 	valid, err := ParseSettings(changes)
 	if err != nil {

@@ -24,6 +24,7 @@ const DepositOperation = "SEPA_DEPOSIT"
 const (
 	DepositPending    = "PENDING"    // seen at the bank, not credited yet
 	DepositSuccessful = "SUCCESSFUL" // credited
+	DepositSuspended  = "SUSPENDED"  // kept on suspense until a person decides
 )
 
 // bookDeposit is the job that books a deposit.
@@ -197,6 +198,7 @@ func (s *Service) suspend(tx *db.Tx, d Deposit) error {
 	if err != nil {
 		return err
 	}
+	tx.Write(updateDeposit, d.Partner, d.ID, DepositSuspended, d.Version)
 	ledger.Post(tx, d.Partner, ledger.Operation{Type: DepositOperation, ID: d.ID}, s.clock.Now(),
 		ledger.Leg{Name: "suspense", Debit: clearing, Credit: suspense, Amount: d.Amount})
 	return nil
@@ -228,14 +230,17 @@ func notice(d Deposit, recipient *user.User) Notice {
 
 var selectUncredited = db.NewQuery(`
 	SELECT d.partner_id, d.id FROM sepa_deposit d
-	WHERE d.status = 'SUCCESSFUL' AND (
+	WHERE (SELECT COUNT(*) FROM ledger_transfer l
+			WHERE l.partner_id = d.partner_id AND l.operation_id = d.id AND l.leg IN ('amount', 'suspense'))
+		<> CASE d.status WHEN 'PENDING' THEN 0 ELSE 1 END
+	OR d.status = 'SUCCESSFUL' AND (
 		NOT EXISTS (
 			SELECT 1 FROM ledger_transfer l
 			WHERE l.partner_id = d.partner_id AND l.operation_id = d.id AND l.leg = 'amount' AND l.amount = d.amount)
 		OR NOT EXISTS (
 			SELECT 1 FROM event e WHERE e.partner_id = d.partner_id AND e.object_id = d.id AND e.version = d.version))`)
 
-// Verify names the credited deposits that lack their posting or their event (I4).
+// Verify names the deposits whose state and postings differ, and the credited ones without their event (I4).
 func Verify(_ context.Context, r db.Reader) ([]string, error) {
 	rows := r.Rows(selectUncredited)
 	defer rows.Close()
@@ -246,7 +251,7 @@ func Verify(_ context.Context, r db.Reader) ([]string, error) {
 		if err := rows.Scan(&partner, &id); err != nil {
 			return nil, err
 		}
-		violations = append(violations, fmt.Sprintf("I4: SEPA deposit %s of partner %d is credited without posting or event", id, partner))
+		violations = append(violations, fmt.Sprintf("I4: SEPA deposit %s of partner %d does not agree with its posting or its event", id, partner))
 	}
 	return violations, rows.Err()
 }

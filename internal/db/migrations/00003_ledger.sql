@@ -16,6 +16,9 @@ CREATE TABLE account (
     PRIMARY KEY (partner_id, id),
     CONSTRAINT account_funds CHECK (overdraft OR posted - held >= 0),
     CONSTRAINT account_held CHECK (held >= 0),
+    -- Short of the 64 bits, beyond which SQLite would go on with floating point and PostgreSQL with an error.
+    CONSTRAINT account_range CHECK (posted BETWEEN -9000000000000000000 AND 9000000000000000000
+        AND held <= 9000000000000000000),
     CONSTRAINT account_open CHECK (NOT closed OR (posted = 0 AND held = 0)),
     CONSTRAINT account_receivable CHECK (purpose <> 'receivable' OR posted <= 0)
 ){{hot}};

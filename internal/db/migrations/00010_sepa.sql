@@ -19,7 +19,7 @@ CREATE TABLE sepa_deposit (
     title       TEXT   NOT NULL,
     sender_name TEXT   NOT NULL,
     sender_iban TEXT   NOT NULL,
-    status      TEXT   NOT NULL, -- PENDING | SUCCESSFUL
+    status      TEXT   NOT NULL, -- PENDING | SUCCESSFUL | SUSPENDED
     version     BIGINT NOT NULL,
     created_at  BIGINT NOT NULL,
     PRIMARY KEY (partner_id, id)

@@ -1150,8 +1150,7 @@ type ClientInterface interface {
 
 	// GetUserSepaDepositInfo Get a user's SEPA deposit info
 	//
-	// The user's own IBAN, and the reference to put into the bank transfer. Known once the account is active. The sender's
-	// name at the bank is compared with the user's verified name, so the user has to pay from an account of their own.
+	// The user's own IBAN, and the reference to put into the bank transfer. Known once the account is active.
 	//
 	// Corresponds with GET /v1/sepa-deposit/info/{externalUserId} (the `GetUserSepaDepositInfo` operationId).
 	GetUserSepaDepositInfo(ctx context.Context, externalUserId ExternalUserId, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1422,8 +1421,7 @@ func (c *Client) SandboxSetWebhook(ctx context.Context, body SandboxSetWebhookJS
 
 // GetUserSepaDepositInfo Get a user's SEPA deposit info
 //
-// The user's own IBAN, and the reference to put into the bank transfer. Known once the account is active. The sender's
-// name at the bank is compared with the user's verified name, so the user has to pay from an account of their own.
+// The user's own IBAN, and the reference to put into the bank transfer. Known once the account is active.
 //
 // Corresponds with GET /v1/sepa-deposit/info/{externalUserId} (the `GetUserSepaDepositInfo` operationId).
 func (c *Client) GetUserSepaDepositInfo(ctx context.Context, externalUserId ExternalUserId, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2252,8 +2250,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetUserSepaDepositInfoWithResponse Get a user's SEPA deposit info
 	//
-	// The user's own IBAN, and the reference to put into the bank transfer. Known once the account is active. The sender's
-	// name at the bank is compared with the user's verified name, so the user has to pay from an account of their own.
+	// The user's own IBAN, and the reference to put into the bank transfer. Known once the account is active.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4009,8 +4006,7 @@ func (c *ClientWithResponses) SandboxSetWebhookWithResponse(ctx context.Context,
 
 // GetUserSepaDepositInfoWithResponse Get a user's SEPA deposit info
 //
-// The user's own IBAN, and the reference to put into the bank transfer. Known once the account is active. The sender's
-// name at the bank is compared with the user's verified name, so the user has to pay from an account of their own.
+// The user's own IBAN, and the reference to put into the bank transfer. Known once the account is active.
 //
 // Returns a wrapper object for the known response body format(s).
 //

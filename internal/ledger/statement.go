@@ -1,0 +1,101 @@
+package ledger
+
+import (
+	"errors"
+	"time"
+
+	"kontor/internal/clock"
+	"kontor/internal/db"
+	"kontor/internal/money"
+)
+
+var (
+	selectBalances = db.NewQuery(`
+		SELECT id, currency, posted, held FROM account
+		WHERE partner_id = $1 AND owner_id = $2 AND purpose = 'balance'`)
+	sumUntil = db.NewQuery(`
+		SELECT CAST(COALESCE(SUM(CASE WHEN credit_id = $2 THEN amount ELSE -amount END), 0) AS BIGINT)
+		FROM ledger_transfer
+		WHERE partner_id = $1 AND (credit_id = $2 OR debit_id = $2) AND created_at < $3`)
+	selectEntries = db.NewQuery(`
+		SELECT operation_id, leg, operation_type, debit_id, credit_id, amount, created_at
+		FROM ledger_transfer
+		WHERE partner_id = $1 AND (credit_id = $2 OR debit_id = $2) AND created_at >= $3 AND created_at < $4
+		ORDER BY created_at, operation_id, leg`)
+)
+
+// State is what stands on an account now.
+type State struct {
+	Account clock.ID
+	Posted  money.Amount
+	Held    money.Amount
+}
+
+// Available is what can be spent: posted - held.
+func (s State) Available() (money.Amount, error) { return s.Posted.Sub(s.Held) }
+
+// Balances reads all balances of an owner, by currency slug. currency gives each slug its scale.
+func Balances(r db.Reader, partner int64, owner clock.ID, currency func(slug string) (money.Currency, bool)) (map[string]State, error) {
+	rows := r.Rows(selectBalances, partner, owner)
+	defer rows.Close()
+	states := map[string]State{}
+	for rows.Next() {
+		var id clock.ID
+		var slug string
+		var posted, held int64
+		if err := rows.Scan(&id, &slug, &posted, &held); err != nil {
+			return nil, err
+		}
+		c, ok := currency(slug)
+		if !ok {
+			return nil, errors.New("ledger: an account has the unknown currency " + slug)
+		}
+		states[slug] = State{id, money.New(posted, c), money.New(held, c)}
+	}
+	return states, rows.Err()
+}
+
+// Entry is one transfer as an account sees it.
+type Entry struct {
+	Operation Operation
+	Leg       string
+	Other     clock.ID     // the account on the other side
+	Amount    money.Amount // positive: came in; negative: went out
+	At        time.Time
+}
+
+// Statement is what happened on an account between two moments: from ≤ t < to.
+type Statement struct {
+	Opening, Closing money.Amount
+	Entries          []Entry
+}
+
+// ReadStatement reads the statement of an account. Read it from a Snapshot: then opening, entries and
+// closing belong together.
+func ReadStatement(r db.Reader, partner int64, account clock.ID, c money.Currency, from, to time.Time) (Statement, error) {
+	var opening int64
+	if err := r.Row(sumUntil, partner, account, from).Scan(&opening); err != nil {
+		return Statement{}, err
+	}
+	s := Statement{Opening: money.New(opening, c), Closing: money.New(opening, c)}
+	rows := r.Rows(selectEntries, partner, account, from, to)
+	defer rows.Close()
+	for rows.Next() {
+		var e Entry
+		var debit, credit clock.ID
+		var units int64
+		if err := rows.Scan(&e.Operation.ID, &e.Leg, &e.Operation.Type, &debit, &credit, &units, &e.At); err != nil {
+			return Statement{}, err
+		}
+		e.Other, e.Amount = debit, money.New(units, c)
+		if debit == account {
+			e.Other, e.Amount = credit, money.New(-units, c)
+		}
+		var err error
+		if s.Closing, err = s.Closing.Add(e.Amount); err != nil {
+			return Statement{}, err
+		}
+		s.Entries = append(s.Entries, e)
+	}
+	return s, rows.Err()
+}
