@@ -25,6 +25,15 @@ const (
 	partnerKey
 )
 
+// withRawPath makes the router see every path as it was sent. It would take the decoded one where both look
+// alike, and a parameter would then be decoded twice: %2541 would name the user A.
+func withRawPath(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.URL.RawPath = r.URL.EscapedPath()
+		next.ServeHTTP(w, r)
+	})
+}
+
 const requestIDHeader = "X-Request-Id"
 
 // withRequestID gives every request an id, which joins its answer, its log line and its errors.

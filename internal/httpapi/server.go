@@ -74,7 +74,7 @@ func NewServer(cfg Config) *http.Server {
 func NewHandler(cfg Config) http.Handler {
 	a := &api{cfg}
 	root := chi.NewRouter()
-	root.Use(middleware.GetHead, withRequestID, a.logged, a.recovered, withTimeout)
+	root.Use(middleware.GetHead, withRawPath, withRequestID, a.logged, a.recovered, withTimeout)
 	root.NotFound(func(w http.ResponseWriter, r *http.Request) { a.fail(w, r, fault.New(fault.NotFound)) })
 	root.MethodNotAllowed(a.methodNotAllowed(root))
 	root.Get("/healthz", a.healthz)

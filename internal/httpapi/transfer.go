@@ -10,6 +10,7 @@ import (
 	"kontor/internal/db"
 	"kontor/internal/fault"
 	"kontor/internal/httpapi/oas"
+	"kontor/internal/ledger"
 	"kontor/internal/money"
 	"kontor/internal/partner"
 	"kontor/internal/transfer"
@@ -33,7 +34,7 @@ func (a *api) CreateTransfer(w http.ResponseWriter, r *http.Request, _ oas.Creat
 	})
 }
 
-// amount reads an amount that the contract's validation has let pass.
+// amount reads an amount that the contract's validation has let pass. P430 beyond what any account may hold.
 func (a *api) amount(d contract.Decimal, slug string) (amount money.Amount, fiat bool, err error) {
 	c, ok := a.Catalog.Currency(slug)
 	if !ok {
@@ -42,6 +43,9 @@ func (a *api) amount(d contract.Decimal, slug string) (amount money.Amount, fiat
 	amount, err = d.Amount(c)
 	if err != nil {
 		return money.Amount{}, false, fault.Invalid("amount must be a decimal number, such as \"10.50\"").Wrap(err)
+	}
+	if amount.Units() > ledger.MaxUnits {
+		return money.Amount{}, false, fault.New(fault.AmountOutOfRange)
 	}
 	return amount, a.Catalog.Kind(c) == catalog.Fiat, nil
 }

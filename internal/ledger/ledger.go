@@ -38,6 +38,9 @@ const (
 // customer tells whether an account may not fall below zero.
 func (p Purpose) customer() bool { return p == Balance }
 
+// MaxUnits is the most that an account may hold, in minor units: the bound that account_range sets.
+const MaxUnits int64 = 9_000_000_000_000_000_000
+
 // Operator is the partner id of the operator's own book.
 const Operator int64 = 0
 

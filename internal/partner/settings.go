@@ -193,8 +193,8 @@ func networks(v string) (string, string) {
 
 func webURL(v string) (string, string) {
 	u, err := url.Parse(v)
-	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || u.User != nil || u.Fragment != "" || len(v) > 500 {
-		return "", "must be an http or https URL without user and fragment, of at most 500 characters"
+	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || u.User != nil || u.Fragment != "" || len(v) > 2048 {
+		return "", "must be an http or https URL without user and fragment, of at most 2048 characters"
 	}
 	return strings.TrimSuffix(u.String(), "/"), ""
 }
