@@ -24,6 +24,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"time"
 
 	"kontor/internal/fault"
@@ -54,6 +55,7 @@ const (
 type DB struct {
 	engine engine
 	kind   Engine
+	closed sync.Once
 }
 
 // engine is what the runner needs from SQLite or PostgreSQL.
@@ -121,8 +123,11 @@ func (d *DB) Engine() Engine { return d.kind }
 // Ping asks the database for a sign of life.
 func (d *DB) Ping(ctx context.Context) error { return d.engine.ping(ctx) }
 
-// Close waits for running groups and closes every connection.
-func (d *DB) Close() error { return d.engine.close() }
+// Close waits for running groups and closes every connection. Closing again does nothing.
+func (d *DB) Close() (err error) {
+	d.closed.Do(func() { err = d.engine.close() })
+	return err
+}
 
 // Update runs fn and commits what it queued, all or nothing. See the package comment for the rules.
 // The context bounds only the wait for a connection: once work was sent, it ends by itself.

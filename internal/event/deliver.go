@@ -39,7 +39,7 @@ type Config struct {
 // Deliverer sends the events of all partners whose lanes this node holds. Several nodes may run one each on
 // the same database; when one stops, the others take its lanes over.
 type Deliverer struct {
-	Config
+	cfg     Config
 	node    string // unique among all Deliverers
 	client  *http.Client
 	slots   chan struct{} // database calls under way
@@ -54,7 +54,7 @@ type Deliverer struct {
 // NewDeliverer makes a Deliverer. Nothing is sent before Run.
 func NewDeliverer(c Config) *Deliverer {
 	return &Deliverer{
-		Config:  c,
+		cfg:     c,
 		node:    c.Node + "/" + clock.NewID().String(),
 		client:  newClient(c.Production, c.Allowed),
 		slots:   make(chan struct{}, databaseSlots),
@@ -174,7 +174,7 @@ var selectWaiting = db.NewQuery(`
 // It answers when to poll again.
 func (d *Deliverer) poll(ctx context.Context, start func(partner int64)) time.Duration {
 	fresh := map[int64]bool{}
-	err := d.DB.View(ctx, func(r db.Reader) error {
+	err := d.cfg.DB.View(ctx, func(r db.Reader) error {
 		clear(fresh)
 		rows := r.Rows(selectWaiting, d.node, time.Now())
 		defer rows.Close()
@@ -189,7 +189,7 @@ func (d *Deliverer) poll(ctx context.Context, start func(partner int64)) time.Du
 	})
 	if err != nil {
 		if ctx.Err() == nil {
-			d.Log.Warn("webhooks: cannot look for events", "error", err)
+			d.cfg.Log.Warn("webhooks: cannot look for events", "error", err)
 		}
 		return errorPause
 	}

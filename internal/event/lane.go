@@ -76,7 +76,7 @@ func (l *lane) run(ctx context.Context) {
 			// Its holder polls. Staying here for a moment absorbs the wake-ups meanwhile.
 			sleep(pollEvery, l.stop)
 		case !errors.Is(err, errLost):
-			l.d.Log.Warn("webhooks: a lane failed", "partner", l.partner, "error", err)
+			l.d.cfg.Log.Warn("webhooks: a lane failed", "partner", l.partner, "error", err)
 			sleep(errorPause, l.stop)
 		}
 		l.close(false)
@@ -129,7 +129,7 @@ func (l *lane) number(ctx context.Context, held bool) (until time.Time, err erro
 	until = time.Now().Add(leaseTime)
 	count := 0
 	err = l.d.limited(func() (err error) {
-		count, err = number(ctx, l.d.DB, l.partner, l.d.node, until, held)
+		count, err = number(ctx, l.d.cfg.DB, l.partner, l.d.node, until, held)
 		return err
 	})
 	l.fresh = count >= numberBatch
@@ -140,7 +140,7 @@ func (l *lane) number(ctx context.Context, held bool) (until time.Time, err erro
 
 func (l *lane) release(ctx context.Context) error {
 	return l.d.limited(func() error {
-		return l.d.DB.Update(ctx, func(tx *db.Tx) error {
+		return l.d.cfg.DB.Update(ctx, func(tx *db.Tx) error {
 			tx.Write(releaseLane, l.partner, l.d.node)
 			return nil
 		})
@@ -182,7 +182,7 @@ func (l *lane) work(ctx context.Context, held *lease) error {
 func (l *lane) pause() time.Duration {
 	wait := linger
 	if len(l.window.waiting) > 0 {
-		untilDue := l.window.waiting[0].due.Sub(l.d.Clock.Now())
+		untilDue := l.window.waiting[0].due.Sub(l.d.cfg.Clock.Now())
 		wait = min(max(untilDue, numberEvery), lookEvery)
 	}
 	if l.fresh {
@@ -207,7 +207,7 @@ func (l *lane) refill(ctx context.Context, held *lease) error {
 		return nil
 	}
 	return l.d.limited(func() error {
-		return l.d.DB.View(ctx, l.load)
+		return l.d.cfg.DB.View(ctx, l.load)
 	})
 }
 
@@ -237,7 +237,7 @@ func (l *lane) load(r db.Reader) error {
 // dispatch begins as many attempts as may run at a time.
 func (l *lane) dispatch(ctx context.Context, held *lease) error {
 	for l.sending < concurrency {
-		next := l.window.next(l.d.Clock.Now())
+		next := l.window.next(l.d.cfg.Clock.Now())
 		if next == nil {
 			return nil
 		}
@@ -264,8 +264,8 @@ func (l *lane) readTarget(ctx context.Context) error {
 		return nil
 	}
 	err := l.d.limited(func() error {
-		return l.d.DB.View(ctx, func(r db.Reader) (err error) {
-			l.target, err = l.d.Targets.WebhookTarget(r, l.partner)
+		return l.d.cfg.DB.View(ctx, func(r db.Reader) (err error) {
+			l.target, err = l.d.cfg.Targets.WebhookTarget(r, l.partner)
 			return err
 		})
 	})

@@ -67,7 +67,7 @@ func (d *Deliverer) leases() map[int64]*lease {
 func (d *Deliverer) renew(ctx context.Context, leases map[int64]*lease) {
 	until := time.Now().Add(leaseTime)
 	mine := map[int64]bool{}
-	err := d.DB.Update(ctx, func(tx *db.Tx) error {
+	err := d.cfg.DB.Update(ctx, func(tx *db.Tx) error {
 		clear(mine)
 		tx.Locked()
 		rows := tx.Rows(lockHeld, d.node)
@@ -83,7 +83,7 @@ func (d *Deliverer) renew(ctx context.Context, leases map[int64]*lease) {
 		return rows.Err()
 	})
 	if err != nil {
-		d.Log.Warn("webhooks: cannot renew leases", "error", err)
+		d.cfg.Log.Warn("webhooks: cannot renew leases", "error", err)
 		return
 	}
 	for partner, held := range leases {

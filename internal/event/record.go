@@ -33,7 +33,7 @@ func (d *Deliverer) record(ctx context.Context, stop <-chan struct{}) {
 			if err == nil {
 				break
 			}
-			d.Log.Error("webhooks: cannot store results", "results", len(batch), "error", err)
+			d.cfg.Log.Error("webhooks: cannot store results", "results", len(batch), "error", err)
 			if !sleep(errorPause, stop) {
 				break
 			}
@@ -62,7 +62,7 @@ func (d *Deliverer) gather(first result) []result {
 }
 
 func (d *Deliverer) store(ctx context.Context, batch []result) error {
-	return d.DB.Update(ctx, func(tx *db.Tx) error {
+	return d.cfg.DB.Update(ctx, func(tx *db.Tx) error {
 		for _, r := range batch {
 			tx.Write(storeResult, r.partner, r.object, r.version, r.status, r.attempts, r.due, r.outcome)
 		}

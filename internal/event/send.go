@@ -34,9 +34,9 @@ func (d *Deliverer) send(ctx context.Context, target Target, address string, e *
 	case e.attempts >= maxAttempts:
 		r.status = Failed
 	default:
-		e.due = d.Clock.Now().Add(retryDelay(e.attempts))
+		e.due = d.cfg.Clock.Now().Add(retryDelay(e.attempts))
 	}
-	d.Log.Debug("webhook attempt", "partner", e.partner, "event", e.id.String(), "type", string(e.kind),
+	d.cfg.Log.Debug("webhook attempt", "partner", e.partner, "event", e.id.String(), "type", string(e.kind),
 		"attempt", e.attempts, "status", r.status, "outcome", outcome)
 	return r, true
 }
@@ -52,9 +52,9 @@ func retryDelay(failures int) time.Duration {
 // attempt makes the request. The outcome is a status or the class of an error, never text of the receiver's.
 func (d *Deliverer) attempt(ctx context.Context, target Target, address string, e *delivery) (outcome string, delivered bool) {
 	if e.body == nil {
-		body, err := d.Vault.Open(bodyPlace(e.id), e.sealed)
+		body, err := d.cfg.Vault.Open(bodyPlace(e.id), e.sealed)
 		if err != nil {
-			d.Log.Error("webhooks: cannot decrypt an event", "event", e.id.String(), "error", err)
+			d.cfg.Log.Error("webhooks: cannot decrypt an event", "event", e.id.String(), "error", err)
 			return "the body could not be decrypted", false
 		}
 		e.body, e.sealed = body, nil
@@ -65,7 +65,7 @@ func (d *Deliverer) attempt(ctx context.Context, target Target, address string, 
 	if err != nil {
 		return "the webhook URL is not valid", false
 	}
-	if d.Production && !strings.EqualFold(request.URL.Scheme, "https") {
+	if d.cfg.Production && !strings.EqualFold(request.URL.Scheme, "https") {
 		return "the webhook URL must be https", false
 	}
 	request.Header.Set("Content-Type", "application/json")

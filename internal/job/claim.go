@@ -46,17 +46,18 @@ var (
 		WHERE partner_id = $1 AND kind = $2 AND object_id = $3 AND node = $4`)
 )
 
-// nextDue answers when the earliest free job is due; the zero time when there is none. It only reads, so
-// that an idle runner costs the database next to nothing.
-func (r *Runner) nextDue(ctx context.Context) (due time.Time, err error) {
+// nextDue answers when the earliest free job is due, if there is one. It only reads, so that an idle runner
+// costs the database next to nothing.
+func (r *Runner) nextDue(ctx context.Context) (due time.Time, found bool, err error) {
 	err = r.db.View(ctx, func(reader db.Reader) error {
 		err := reader.Row(r.queries.next, time.Now()).Scan(&due)
 		if errors.Is(err, db.ErrNoRows) {
 			return nil
 		}
+		found = err == nil
 		return err
 	})
-	return due, err
+	return due, found, err
 }
 
 // claim leases due jobs to this runner.

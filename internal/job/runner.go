@@ -145,10 +145,10 @@ func (r *Runner) feed(ctx context.Context, work chan<- *run) {
 
 // look claims what is due, and answers how long to wait before the next look.
 func (r *Runner) look(ctx context.Context) ([]*run, time.Duration) {
-	due, err := r.nextDue(ctx)
+	due, found, err := r.nextDue(ctx)
 	now := r.clock.Now()
 	var jobs []*run
-	if err == nil && !due.IsZero() && !due.After(now) {
+	if err == nil && found && !due.After(now) {
 		jobs, err = r.claim(ctx)
 	}
 	switch {
