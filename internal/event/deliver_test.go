@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -286,4 +287,33 @@ func inOrder(t *testing.T, r *receiver, count int) {
 			t.Errorf("sequence %d is missing", n+1)
 		}
 	}
+}
+
+// moving is a target that changes while the Deliverer runs.
+type moving struct{ url atomic.Value }
+
+func (m *moving) WebhookTarget(db.Reader, int64) (event.Target, error) {
+	return event.Target{BaseURL: m.url.Load().(string), Secrets: [][]byte{secret}}, nil
+}
+
+func TestChangedTargetCountsForTheNextEvent(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w, before, after := newWorld(t, d), receive(t, nil), receive(t, nil)
+		target := &moving{}
+		target.url.Store(before.url)
+		w.config.Targets = target
+		w.run()
+		object := clock.NewID()
+		for version := int64(1); version <= 6; version += 2 {
+			w.write(object, version)
+			before.expect(name(object, version))
+			target.url.Store(after.url)
+			w.retarget(1)
+			w.write(object, version+1)
+			after.expect(name(object, version+1))
+			target.url.Store(before.url)
+			w.retarget(1)
+		}
+	})
 }

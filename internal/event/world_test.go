@@ -73,6 +73,14 @@ func (w *world) wake(partner int64) {
 	}
 }
 
+func (w *world) retarget(partner int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, d := range w.deliverers {
+		d.Retarget(partner)
+	}
+}
+
 // node is a running Deliverer.
 type node struct {
 	t      *testing.T
