@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"kontor/internal/app"
+	"kontor/internal/file"
 	"kontor/internal/ledger"
 	"kontor/internal/partner"
 	"kontor/internal/sepa"
@@ -91,7 +92,7 @@ func (c sandboxCommand) prepare(ctx context.Context, a *app.App, baseURL string)
 	if err != nil {
 		return credentials{}, err
 	}
-	return creds, os.WriteFile(path, append(text, '\n'), 0o600)
+	return creds, file.Replace(path, append(text, '\n'), 0o600)
 }
 
 // demoPartner is the first partner after the operator.

@@ -12,7 +12,7 @@ import (
 // may import what is in the layers below its own; within a layer only what beside allows. Tests, and packages
 // that support them (isSupport), are free: they put together what they need, and the compiler refuses cycles.
 var layers = [][]string{
-	{"api", "docs", "sdk", "internal/money", "internal/fault", "internal/clock", "internal/iban", "internal/catalog", "internal/contract"},
+	{"api", "docs", "sdk", "internal/money", "internal/fault", "internal/clock", "internal/file", "internal/iban", "internal/catalog", "internal/contract"},
 	{"internal/db"},
 	{"internal/vault"},
 	{"internal/ledger", "internal/event", "internal/job", "internal/idempotency"},

@@ -25,6 +25,7 @@ import (
 	"github.com/tink-crypto/tink-go/v2/tink"
 
 	"kontor/internal/db"
+	"kontor/internal/file"
 )
 
 // KeySize is the length of a master key in bytes, before base64.
@@ -164,5 +165,5 @@ func LoadOrCreateFile(path string) ([]byte, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
-	return key, os.WriteFile(path, []byte(base64.StdEncoding.EncodeToString(key)+"\n"), 0o600)
+	return key, file.Replace(path, []byte(base64.StdEncoding.EncodeToString(key)+"\n"), 0o600)
 }
