@@ -160,7 +160,8 @@ func TestNew(t *testing.T) {
 	}
 }
 
-// Any one wrong character and any two swapped neighbours are found.
+// Any one wrong digit or letter is found, and any two swapped neighbours of one kind. A letter counts as two digits,
+// so a digit typed for a letter shifts the number, which mod 97 finds only almost always: 1B and B1 look alike.
 func TestTypingMistakesAreFound(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -172,7 +173,7 @@ func TestTypingMistakesAreFound(t *testing.T) {
 		} else {
 			wrong[at] = rapid.SampledFrom([]byte("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")).Draw(t, "typed")
 		}
-		if string(wrong) == string(right) {
+		if string(wrong) == string(right) || isDigit(wrong[at]) != isDigit(right[at]) {
 			return
 		}
 		if got, err := iban.Parse(string(wrong)); err == nil {
@@ -180,6 +181,8 @@ func TestTypingMistakesAreFound(t *testing.T) {
 		}
 	})
 }
+
+func isDigit(c byte) bool { return c <= '9' }
 
 // Whatever is accepted is in electronic format and leaves the remainder 1, computed here another way.
 func FuzzParse(f *testing.F) {
