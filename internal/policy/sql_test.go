@@ -16,6 +16,7 @@ var sharedTables = map[string]string{
 	"job":        "workers take what is due, whoever's it is",
 	"event_lane": "the delivery queue: nodes look for lanes that nobody serves",
 	"keyset":     "the platform's own keys",
+	"audit_head": "the audit log is one chain, whomever its entries concern",
 }
 
 // checkPartnerInSQL wants partner_id in every statement that touches a table of the partners, so that
