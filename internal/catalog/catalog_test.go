@@ -1,6 +1,7 @@
 package catalog_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -163,6 +164,32 @@ func TestFees(t *testing.T) {
 		if a.Currency().Code != "eur" {
 			t.Errorf("%s is not in eur", a)
 		}
+	}
+}
+
+func TestFeesOfAPartner(t *testing.T) {
+	t.Parallel()
+	c := load(t)
+	own := map[string]string{}
+	for i, name := range catalog.FeeNames() {
+		own[name] = fmt.Sprintf("2.%d0", i)
+	}
+	own["withdrawal.btc.btc"] = "not one of these"
+	f, err := c.FeesWith(own)
+	got := fmt.Sprintf("SEPA %s %%, at least %s; exchange %s %%; order %s %%; check %s; card %s; %v",
+		f.SepaTransfer, f.SepaTransferMin, f.Exchange, f.Order, f.KycVerification, f.VirtualCardMonth, err)
+	want := "SEPA 2 %, at least 2.10; exchange 2.2 %; order 2.3 %; check 2.40; card 2.50; <nil>"
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if f, err := c.FeesWith(map[string]string{"exchangePercent": "2"}); err != nil || f.Exchange.String() != "2" || f.Order != c.Fees().Order {
+		t.Errorf("one fee of its own: %v, %v", f, err)
+	}
+	if c.Fees().Exchange.String() != "1.49" {
+		t.Error("a partner's fees changed the catalog's")
+	}
+	if _, err := c.FeesWith(map[string]string{"sepaTransferMinEur": "0.001"}); !errors.Is(err, money.ErrScale) || !strings.Contains(err.Error(), "sepaTransferMinEur") {
+		t.Errorf("a bad fee: %v", err)
 	}
 }
 

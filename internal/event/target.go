@@ -1,7 +1,9 @@
 package event
 
 import (
+	"maps"
 	"net/url"
+	"slices"
 
 	"kontor/internal/db"
 )
@@ -43,6 +45,9 @@ var paths = map[Type]string{
 	Card3DS:             "card-3ds-webhook",
 	CardActivation:      "card-activation-webhook",
 }
+
+// Types answers the event types, sorted by name.
+func Types() []Type { return slices.Sorted(maps.Keys(paths)) }
 
 // resolve answers the URL for an event type, or why there is none.
 func (t Target) resolve(kind Type) (address, refusal string) {
