@@ -101,6 +101,10 @@ func load(ctx context.Context, d *db.DB, seal tink.AEAD, name string, template *
 	if err != nil {
 		return nil, err
 	}
+	return unseal(seal, name, sealed)
+}
+
+func unseal(seal tink.AEAD, name string, sealed []byte) (*keyset.Handle, error) {
 	h, err := keyset.ReadWithAssociatedData(keyset.NewBinaryReader(bytes.NewReader(sealed)), seal, []byte(name))
 	if err != nil {
 		return nil, fmt.Errorf("the master key does not open this database's keyset %q: %w", name, err)

@@ -3,6 +3,7 @@ package vault_test
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -111,4 +112,80 @@ func TestMasterKeyFile(t *testing.T) {
 			t.Errorf("%q is taken for a master key", bad)
 		}
 	}
+}
+
+func TestANewMasterKeyTakesTheOldOnesPlace(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		running, err := vault.Open(t.Context(), d, master)
+		if err != nil {
+			t.Fatal(err)
+		}
+		home := vault.Place{Table: "person", Column: "document_number", Row: "1"}
+		earlier, err := running.Seal(home, []byte("TEST123"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, err := running.Hash("api-key", []byte("key"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fresh := bytes.Repeat([]byte{8}, vault.KeySize)
+		recorded := false
+		err = vault.Rotate(t.Context(), d, master, fresh, func(*db.Tx) error { recorded = true; return nil })
+		if err != nil || !recorded {
+			t.Fatalf("recorded %v, %v", recorded, err)
+		}
+		if _, err := vault.Open(t.Context(), d, master); err == nil || !strings.Contains(err.Error(), "does not open") {
+			t.Errorf("the old master key: %v", err)
+		}
+		restarted, err := vault.Open(t.Context(), d, fresh)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if after, err := restarted.Hash("api-key", []byte("key")); err != nil || !bytes.Equal(before, after) {
+			t.Errorf("the hash is another: %v", err)
+		}
+		after, err := running.Seal(home, []byte("TEST456")) // it runs on as it was
+		if err != nil {
+			t.Fatal(err)
+		}
+		for plain, sealed := range map[string][]byte{"TEST123": earlier, "TEST456": after} {
+			if got, err := restarted.Open(home, sealed); err != nil || string(got) != plain {
+				t.Errorf("opened %q, %v; want %q", got, err, plain)
+			}
+		}
+	})
+}
+
+func TestARefusedRotationChangesNothing(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		if _, err := vault.Open(t.Context(), d, master); err != nil {
+			t.Fatal(err)
+		}
+		fresh, wrong := bytes.Repeat([]byte{8}, vault.KeySize), bytes.Repeat([]byte{9}, vault.KeySize)
+		good := func(*db.Tx) error { return nil }
+		for name, c := range map[string]struct {
+			old, fresh []byte
+			also       func(*db.Tx) error
+			want       string
+		}{
+			"wrong old key":         {wrong, fresh, good, "does not open"},
+			"the same key":          {master, master, good, "is the old one"},
+			"short key":             {master, fresh[:16], good, "32 bytes"},
+			"it cannot be recorded": {master, fresh, func(*db.Tx) error { return errors.New("no audit") }, "no audit"},
+			"a guard refuses recording": {master, fresh, func(tx *db.Tx) error {
+				tx.Write(db.NewCommand(`INSERT INTO audit_head (id, number, hash) VALUES (2, 0, '')`))
+				return nil
+			}, "audit_head_one"},
+		} {
+			if err := vault.Rotate(t.Context(), d, c.old, c.fresh, c.also); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v; want %q", name, err, c.want)
+			}
+		}
+		if _, err := vault.Open(t.Context(), d, master); err != nil {
+			t.Errorf("the old key after refused rotations: %v", err)
+		}
+	})
 }
