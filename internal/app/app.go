@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"kontor/internal/audit"
 	"kontor/internal/catalog"
 	"kontor/internal/clock"
 	"kontor/internal/contract"
@@ -23,7 +24,6 @@ import (
 	"kontor/internal/identity"
 	"kontor/internal/job"
 	"kontor/internal/ledger"
-	"kontor/internal/money"
 	"kontor/internal/partner"
 	"kontor/internal/sepa"
 	"kontor/internal/transfer"
@@ -93,7 +93,7 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 	if err != nil {
 		return nil, err
 	}
-	a.Partners = partner.NewService(d, v, cfg.Clock, cfg.Environment, currencies(cat), payments)
+	a.Partners = partner.NewService(d, v, cfg.Clock, cfg.Environment, cat, payments)
 	if err := a.Partners.EnsureOperator(ctx); err != nil {
 		return nil, err
 	}
@@ -111,14 +111,6 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 		Retarget: a.deliverer.Retarget,
 	}
 	return a, nil
-}
-
-func currencies(cat *catalog.Catalog) []money.Currency {
-	var all []money.Currency
-	for _, e := range cat.Currencies() {
-		all = append(all, e.Currency)
-	}
-	return all
 }
 
 func hostname() string {
@@ -140,6 +132,7 @@ type Roles struct{ API, Worker bool }
 func (a *App) Serve(ctx context.Context, listener net.Listener, roles Roles) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if roles.API {
+		group.Go(func() error { return a.Partners.Run(ctx, a.log) })
 		server := httpapi.NewServer(a.API)
 		group.Go(func() error {
 			if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -162,7 +155,7 @@ func (a *App) Serve(ctx context.Context, listener net.Listener, roles Roles) err
 	return group.Wait()
 }
 
-// Verify checks the invariants I1 to I4 and I8 on a database and names every violation.
+// Verify checks the invariants I1 to I4 and I8, and the audit log, on a database and names every violation.
 func Verify(ctx context.Context, d *db.DB) ([]string, error) {
 	violations, err := d.VerifyGuards(ctx)
 	if err != nil {
@@ -170,7 +163,7 @@ func Verify(ctx context.Context, d *db.DB) ([]string, error) {
 	}
 	err = d.Snapshot(ctx, func(r db.Reader) error {
 		for _, verify := range []func(context.Context, db.Reader) ([]string, error){
-			ledger.Verify, event.Verify, transfer.Verify, sepa.Verify,
+			ledger.Verify, event.Verify, transfer.Verify, sepa.Verify, audit.Verify,
 		} {
 			found, err := verify(ctx, r)
 			if err != nil {

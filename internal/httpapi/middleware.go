@@ -13,6 +13,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 
+	"kontor/internal/audit"
 	"kontor/internal/clock"
 	"kontor/internal/fault"
 	"kontor/internal/partner"
@@ -112,6 +113,10 @@ func (a *api) stagingOnly(next http.Handler) http.Handler {
 func (a *api) authenticated(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p, err := a.Partners.Authenticate(r.Context(), r.Header.Get("x-api-key"))
+		known := err == nil || fault.From(err).Code == fault.PartnerNotFound
+		if known && a.Environment == partner.Production && !p.Admits(clientAddress(r, p.TrustedProxies())) {
+			err = fault.Denied(fault.AddressRefused)
+		}
 		if err != nil {
 			a.fail(w, r, err)
 			return
@@ -119,7 +124,7 @@ func (a *api) authenticated(next http.Handler) http.Handler {
 		if who, ok := r.Context().Value(partnerKey).(*partner.Partner); ok {
 			*who = p
 		}
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(w, r.WithContext(audit.As(r.Context(), audit.Partner(p.ID))))
 	})
 }
 

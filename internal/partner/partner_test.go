@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"kontor/internal/catalog"
 	"kontor/internal/clock"
 	"kontor/internal/db"
 	"kontor/internal/db/dbtest"
@@ -17,7 +18,16 @@ import (
 	"kontor/internal/vault"
 )
 
-var currencies = []money.Currency{{Code: "eur", Scale: 2}, {Code: "btc", Scale: 8}}
+var eur = money.Currency{Code: "eur", Scale: 2}
+
+func builtIn(t *testing.T) *catalog.Catalog {
+	t.Helper()
+	c, err := catalog.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
 
 func service(t *testing.T, d *db.DB, env partner.Environment) *partner.Service {
 	t.Helper()
@@ -25,7 +35,7 @@ func service(t *testing.T, d *db.DB, env partner.Environment) *partner.Service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := partner.NewService(d, v, clock.System(), env, currencies)
+	s := partner.NewService(d, v, clock.System(), env, builtIn(t))
 	if err := s.EnsureOperator(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +61,7 @@ func TestPartnersGetBooksOfTheirOwn(t *testing.T) {
 		}
 		for _, p := range []partner.Partner{a, b} {
 			err := d.View(t.Context(), func(r db.Reader) error {
-				_, err := ledger.FindCustomer(r, p.ID, ledger.PartnerItself, currencies[0])
+				_, err := ledger.FindCustomer(r, p.ID, ledger.PartnerItself, eur)
 				return err
 			})
 			if err != nil {

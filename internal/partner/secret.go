@@ -4,11 +4,15 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"fmt"
 	"time"
 
+	"kontor/internal/audit"
 	"kontor/internal/clock"
 	"kontor/internal/db"
 	"kontor/internal/event"
+	"kontor/internal/fault"
+	"kontor/internal/ledger"
 	"kontor/internal/vault"
 )
 
@@ -20,29 +24,49 @@ const (
 
 const secretSize = 24 // random bytes of a credential
 
+// MaxOverlap is how long old webhook credentials may stay valid beside new ones.
+const MaxOverlap = 30 * 24 * time.Hour
+
 var (
 	insertSecret = db.NewInsert("partner_secret",
 		"partner_id bigint, kind text, id uuid, sealed bytes, created_at bigint, expires_at bigint")
+	expireSecrets = db.NewCommand(`
+		UPDATE partner_secret SET expires_at = $2 WHERE partner_id = $1 AND (expires_at = 0 OR expires_at > $2)`)
 	selectSecrets = db.NewQuery(`
 		SELECT id, kind, sealed FROM partner_secret
 		WHERE partner_id = $1 AND (expires_at = 0 OR expires_at > $2)
-		ORDER BY created_at DESC, id DESC`)
+		ORDER BY (expires_at = 0) DESC, created_at DESC, id DESC`)
 )
 
-func (s *Service) newSecrets(tx *db.Tx, partner int64, at time.Time) error {
+// secret is a credential that was made and not stored yet.
+type secret struct {
+	id     clock.ID
+	kind   string
+	sealed []byte
+}
+
+// makeSecrets makes a token and a signing secret.
+func (s *Service) makeSecrets() ([]secret, error) {
+	var made []secret
 	for _, kind := range []string{webhookToken, webhookSecret} {
 		plain := make([]byte, secretSize)
 		if _, err := rand.Read(plain); err != nil {
-			return err
+			return nil, err
 		}
 		id := clock.NewID()
 		sealed, err := s.vault.Seal(secretPlace(id), plain)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		tx.Write(insertSecret, partner, kind, id, sealed, at, time.Time{})
+		made = append(made, secret{id, kind, sealed})
 	}
-	return nil
+	return made, nil
+}
+
+func storeSecrets(tx *db.Tx, partner int64, secrets []secret, at time.Time) {
+	for _, n := range secrets {
+		tx.Write(insertSecret, partner, n.kind, n.id, n.sealed, at, time.Time{})
+	}
 }
 
 func secretPlace(id clock.ID) vault.Place {
@@ -67,6 +91,41 @@ func (s *Service) WebhookCredentials(ctx context.Context, partner int64) (Creden
 		return Credentials{}, err
 	}
 	return Credentials{Token: token, Secret: "whsec_" + base64.StdEncoding.EncodeToString(secrets[0])}, nil
+}
+
+// RotateWebhook gives a partner a new webhook token and signing secret. For the time of overlap deliveries
+// are signed with the old secrets too; they carry the new token, of which there can be one only. It answers
+// the new credentials and when the old secrets end.
+func (s *Service) RotateWebhook(ctx context.Context, partner int64, overlap time.Duration) (Credentials, time.Time, error) {
+	if partner == ledger.Operator {
+		return Credentials{}, time.Time{}, fault.Invalid("partner 0 is the operator, who has no webhooks")
+	}
+	if overlap < 0 || overlap > MaxOverlap {
+		return Credentials{}, time.Time{}, fault.Invalid(fmt.Sprintf("the overlap must be between 0 and %d hours", int(MaxOverlap.Hours())))
+	}
+	made, err := s.makeSecrets()
+	if err != nil {
+		return Credentials{}, time.Time{}, err
+	}
+	var until time.Time
+	err = s.db.Update(ctx, func(tx *db.Tx) error {
+		tx.Locked()
+		if _, err := scanPartner(tx.Row(lockPartner, partner)); err != nil {
+			return err
+		}
+		until = clock.FromMicros(clock.Micros(time.Now().Add(overlap)))
+		tx.Write(expireSecrets, partner, until)
+		storeSecrets(tx, partner, made, s.clock.Now())
+		return audit.Write(tx, audit.Entry{
+			Actor: audit.Actor(ctx), Action: "webhook.rotate", Partner: partner,
+			Details: map[string]string{"oldUntil": clock.Format(until)},
+		})
+	})
+	if err != nil {
+		return Credentials{}, time.Time{}, named(err, partner)
+	}
+	c, err := s.WebhookCredentials(ctx, partner)
+	return c, until, err
 }
 
 // secrets reads the token and the signing secrets, newest first.

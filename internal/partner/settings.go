@@ -1,15 +1,9 @@
 package partner
 
 import (
-	"fmt"
-	"net/netip"
-	"net/url"
-	"regexp"
+	"maps"
 	"slices"
-	"strconv"
 	"strings"
-
-	"kontor/internal/fault"
 )
 
 // Settings are what a partner has chosen, by name, in canonical text. A name that is absent has its default.
@@ -18,83 +12,72 @@ type Settings map[string]string
 // rule says which values a setting takes and what it is without one.
 type rule struct {
 	fallback string
-	check    func(value string) (canonical string, problem string)
+	check    check
+	names    names // of a family: which names it has; nil for a single setting
 }
 
-// rules is the table of settings by name. A name that ends with a dot stands for a family: fees.* and so on.
-var rules = map[string]rule{
-	"legalName":               {"", text(140)},
-	"model":                   {"kyc", oneOf("kyc", "nokyc")},
-	"sepaLevel":               {"1", oneOf("1", "2")},
-	"wording":                 {"newer", oneOf("newer", "older")},
-	"ipAllowlist":             {"", networks},
-	"trustedProxies":          {"", networks},
-	"rateLimit":               {"50", whole(0, 1_000_000)},
-	"rateBurst":               {"100", whole(0, 1_000_000)},
-	"fees.":                   {"", decimal},
-	"markup.exchange":         {"0", decimal},
-	"markup.withdrawal":       {"0", decimal},
-	"markup.sepa":             {"0", decimal},
-	"locks.perMinute":         {"30", whole(1, 10_000)},
-	"exchange.max.":           {"", decimal},
-	"sepa.max":                {"", decimal},
-	"withdrawal.max.":         {"", decimal},
-	"webhook.baseUrl":         {"", webURL},
-	"webhook.url.":            {"", webURL},
-	"webhook.disabled":        {"", list},
-	"webhook.signatures":      {"v1", oneOf("v1")},
-	"webhook.ratePerSecond":   {"500", whole(1, 100_000)},
-	"webhook.concurrency":     {"8", whole(1, 64)},
-	"poa.required":            {"auto", oneOf("auto", "always", "never")},
-	"kycFee.at":               {"created", oneOf("created", "successful")},
-	"travelRule.thresholdEur": {"1000", decimal},
-	"nameMatch.accept":        {"0.92", decimal},
-	"nameMatch.reject":        {"0.75", decimal},
-	"checkout.":               {"", text(500)},
-	"retention.days":          {"1825", whole(1, 36_500)},
-	"fourEyes":                {"off", oneOf("off", "on")},
-	"fourEyes.aboveEur":       {"0", decimal},
+// settingRules is the table of settings by name. A name that ends with a dot stands for a family, whose
+// members have a name of their own behind it.
+var settingRules = map[string]rule{
+	"legalName":                   {"", text(140), nil},
+	"model":                       {"kyc", oneOf("kyc", "nokyc"), nil},
+	"sepaLevel":                   {"1", oneOf("1", "2"), nil},
+	"wording":                     {"newer", oneOf("newer", "older"), nil},
+	"ipAllowlist":                 {"", networks, nil},
+	"trustedProxies":              {"", proxies, nil},
+	"rateLimit":                   {"50", whole(0, 1_000_000), nil}, // 0: unlimited
+	"rateBurst":                   {"100", whole(1, 1_000_000), nil},
+	"fees.":                       {"", fee, feeNames},
+	"fees.withdrawal.":            {"", networkFee, coinNetworks},
+	"markup.exchange":             {"0", percent, nil},
+	"markup.withdrawal":           {"0", percent, nil},
+	"markup.sepa":                 {"0", percent, nil},
+	"locks.perMinute":             {"30", whole(1, 10_000), nil},
+	"exchange.max.":               {"", largest, currencySlugs},
+	"sepa.max":                    {"", largestEUR, nil},
+	"withdrawal.max.":             {"", largest, coinSlugs},
+	"webhook.baseUrl":             {"", webURL, nil},
+	"webhook.url.":                {"", webURL, eventNames},
+	"webhook.disabled":            {"", events, nil},
+	"webhook.signatures":          {"v1", oneOf("v1"), nil},
+	"webhook.ratePerSecond":       {"500", whole(1, 100_000), nil},
+	"webhook.concurrency":         {"8", whole(1, 64), nil},
+	"poa.required":                {"auto", oneOf("auto", "always", "never"), nil},
+	"kycFee.at":                   {"created", oneOf("created", "successful"), nil},
+	"travelRule.thresholdEur":     {"1000", amountEUR, nil},
+	"nameMatch.accept":            {"0.92", likeness, nil},
+	"nameMatch.reject":            {"0.75", likeness, nil},
+	"checkout.logo":               {"", webURL, nil},
+	"checkout.colours":            {"", colours, nil}, // up to three: accent, background, text
+	"checkout.coins":              {"", coins, nil},   // empty: all
+	"checkout.expiry":             {"1440", whole(1, 525_600), nil},
+	"checkout.underpaymentWindow": {"60", whole(0, 10_080), nil},
+	"checkout.tolerance":          {"0.5", percent, nil},
+	"checkout.settlement":         {"eur", oneOf("eur", "inKind"), nil},
+	"checkout.feePaidBy":          {"payer", oneOf("payer", "partner"), nil},
+	"checkout.successUrl":         {"", webURL, nil},
+	"checkout.cancelUrl":          {"", webURL, nil},
+	"retention.days":              {"1825", whole(1, 36_500), nil},
+	"fourEyes":                    {"off", oneOf("off", "on"), nil},
+	"fourEyes.aboveEur":           {"0", amountEUR, nil},
 }
 
-func find(name string) (rule, bool) {
-	if r, ok := rules[name]; ok && !strings.HasSuffix(name, ".") {
-		return r, true
-	}
-	for family, r := range rules {
-		if strings.HasSuffix(family, ".") && len(name) > len(family) && strings.HasPrefix(name, family) {
-			return r, true
-		}
-	}
-	return rule{}, false
-}
+// SettingNames answers the names of the settings, sorted; those that end with a dot are families, such as
+// exchange.max.<currency>.
+func SettingNames() []string { return slices.Sorted(maps.Keys(settingRules)) }
 
-// ParseSettings checks names and values and brings values to their canonical form. All problems come in one
-// P403. An empty value is kept: it stands for the default.
-func ParseSettings(in map[string]string) (Settings, error) {
-	out := Settings{}
-	var problems []string
-	for name, value := range in {
-		r, ok := find(name)
-		if !ok {
-			problems = append(problems, fmt.Sprintf("%s is not a setting", name))
-			continue
-		}
-		value = strings.TrimSpace(value)
-		if value != "" {
-			canonical, problem := r.check(value)
-			if problem != "" {
-				problems = append(problems, name+" "+problem)
-				continue
-			}
-			value = canonical
-		}
-		out[name] = value
+// find answers a setting's rule, and for a member of a family its name behind the family's dot. Of families
+// within each other the inner one counts.
+func find(name string) (r rule, member string, ok bool) {
+	if r, ok = settingRules[name]; ok && r.names == nil {
+		return r, "", true
 	}
-	if len(problems) > 0 {
-		slices.Sort(problems)
-		return nil, fault.Invalid(problems...)
+	for end := strings.LastIndexByte(name, '.'); end > 0; end = strings.LastIndexByte(name[:end], '.') {
+		if r, ok = settingRules[name[:end+1]]; ok && end+1 < len(name) {
+			return r, name[end+1:], true
+		}
 	}
-	return out, nil
+	return rule{}, "", false
 }
 
 // Text is a setting's value, or its default. Asking for a name that is no setting panics.
@@ -102,7 +85,7 @@ func (s Settings) Text(name string) string {
 	if v, ok := s[name]; ok {
 		return v
 	}
-	r, ok := find(name)
+	r, _, ok := find(name)
 	if !ok {
 		panic("partner: no setting is named " + name)
 	}
@@ -128,73 +111,28 @@ func (s Settings) Family(prefix string) map[string]string {
 	return out
 }
 
-func oneOf(values ...string) func(string) (string, string) {
-	return func(v string) (string, string) {
-		if !slices.Contains(values, v) {
-			return "", "must be one of the following values: " + strings.Join(values, ", ")
-		}
-		return v, ""
-	}
+// changed is a setting's value before and after; nil is the default.
+type changed struct {
+	Old *string `json:"old"`
+	New *string `json:"new"`
 }
 
-func text(limit int) func(string) (string, string) {
-	return func(v string) (string, string) {
-		if len([]rune(v)) > limit || strings.ContainsFunc(v, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-			return "", fmt.Sprintf("must be one line of at most %d characters", limit)
-		}
-		return v, ""
-	}
-}
-
-func whole(low, high int) func(string) (string, string) {
-	return func(v string) (string, string) {
-		n, err := strconv.Atoi(v)
-		if err != nil || n < low || n > high {
-			return "", fmt.Sprintf("must be a whole number between %d and %d", low, high)
-		}
-		return strconv.Itoa(n), ""
-	}
-}
-
-var decimalForm = regexp.MustCompile(`^(0|[1-9][0-9]{0,11})(\.[0-9]{1,8})?$`)
-
-func decimal(v string) (string, string) {
-	if !decimalForm.MatchString(v) {
-		return "", "must be a decimal number, such as 1.49"
-	}
-	return v, ""
-}
-
-func list(v string) (string, string) {
-	var items []string
-	for item := range strings.SplitSeq(v, ",") {
-		if item = strings.TrimSpace(item); item != "" {
-			items = append(items, item)
+// difference answers what is not the same in two sets of settings, by name.
+func difference(before, after Settings) map[string]changed {
+	out := map[string]changed{}
+	for _, s := range []Settings{before, after} {
+		for name := range s {
+			if c := (changed{chosen(before, name), chosen(after, name)}); c.Old == nil || c.New == nil || *c.Old != *c.New {
+				out[name] = c
+			}
 		}
 	}
-	return strings.Join(items, ","), ""
+	return out
 }
 
-func networks(v string) (string, string) {
-	items, _ := list(v)
-	for item := range strings.SplitSeq(items, ",") {
-		p, err := netip.ParsePrefix(item)
-		switch {
-		case err != nil:
-			return "", fmt.Sprintf("must be a list of CIDRs, such as 203.0.113.0/24: %q is none", item)
-		case p.Addr().Is4In6():
-			return "", fmt.Sprintf("must not contain IPv4-mapped IPv6 such as %q: write the IPv4 network", item)
-		case p != p.Masked():
-			return "", fmt.Sprintf("must not contain addresses with host bits such as %q: write %s", item, p.Masked())
-		}
+func chosen(s Settings, name string) *string {
+	if v, ok := s[name]; ok {
+		return &v
 	}
-	return items, ""
-}
-
-func webURL(v string) (string, string) {
-	u, err := url.Parse(v)
-	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || u.User != nil || u.Fragment != "" || len(v) > 2048 {
-		return "", "must be an http or https URL without user and fragment, of at most 2048 characters"
-	}
-	return strings.TrimSuffix(u.String(), "/"), ""
+	return nil
 }
