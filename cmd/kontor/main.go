@@ -15,6 +15,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"kontor/internal/audit"
 	"kontor/internal/fault"
 )
 
@@ -22,12 +23,15 @@ import (
 type cli struct {
 	LogFormat string `help:"How log lines are written: text or json." enum:"text,json" default:"text" env:"KONTOR_LOG_FORMAT"`
 
-	Sandbox sandboxCommand `cmd:"" help:"Run everything in one process on this machine, with simulated rails and a demo partner."`
-	Serve   serveCommand   `cmd:"" help:"Run a node of a deployment."`
-	Demo    demoCommand    `cmd:"" help:"Drive a running sandbox through the first money path and show every call, answer and event."`
-	Partner partnerCommand `cmd:"" help:"Create and list partners."`
-	Key     keyCommand     `cmd:"" help:"Issue API keys."`
-	Verify  verifyCommand  `cmd:"" help:"Check the books and the event log; name every violation."`
+	Sandbox   sandboxCommand   `cmd:"" help:"Run everything in one process on this machine, with simulated rails and a demo partner."`
+	Serve     serveCommand     `cmd:"" help:"Run a node of a deployment."`
+	Demo      demoCommand      `cmd:"" help:"Drive a running sandbox through the first money path and show every call, answer and event."`
+	Partner   partnerCommand   `cmd:"" help:"Create, list, change and close partners."`
+	Key       keyCommand       `cmd:"" help:"Issue, list and revoke API keys."`
+	Webhook   webhookCommand   `cmd:"" help:"Rotate the credentials of webhooks."`
+	Masterkey masterkeyCommand `cmd:"" help:"Rotate the master key."`
+	Audit     auditCommand     `cmd:"" help:"Read the audit log."`
+	Verify    verifyCommand    `cmd:"" help:"Check the books, the event log and the audit log; name every violation."`
 }
 
 func main() {
@@ -40,6 +44,7 @@ func main() {
 // run runs one command and answers the exit status.
 func run(ctx context.Context, args []string, out, problems io.Writer) int {
 	var c cli
+	ctx = audit.As(ctx, actor())
 	parser := kong.Must(&c, kong.Name("kontor"),
 		kong.Description("Embedded finance: accounts, payments and webhooks for partners, on your own machines."),
 		kong.Writers(out, problems), kong.UsageOnError(),

@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
+	"slices"
 	"strconv"
+	"strings"
 
+	"kontor/internal/app"
 	"kontor/internal/partner"
 )
 
@@ -16,6 +19,18 @@ import (
 type partnerCommand struct {
 	Create partnerCreate `cmd:"" help:"Create a partner; --set legalName=… is needed."`
 	List   partnerList   `cmd:"" help:"List the partners."`
+	Show   partnerShow   `cmd:"" help:"Show a partner with all its settings."`
+	Set    partnerSet    `cmd:"" help:"Change settings of a partner: kontor partner set 3 sepaLevel=2 webhook.baseUrl=https://…"`
+	Close  partnerClose  `cmd:"" help:"End a partner's access: its API keys get P418. Its users, balances and history stay. A closed partner is not opened again."`
+}
+
+// with runs work on the opened program and closes it.
+func (s store) with(ctx context.Context, log *slog.Logger, work func(a *app.App) error) error {
+	a, err := s.tool(ctx, log)
+	if err != nil {
+		return err
+	}
+	return errors.Join(work(a), a.Close())
 }
 
 type partnerCreate struct {
@@ -26,19 +41,17 @@ type partnerCreate struct {
 
 // Run creates a partner and prints its id.
 func (c partnerCreate) Run(ctx context.Context, out io.Writer, log *slog.Logger) error {
-	a, err := c.tool(ctx, log)
-	if err != nil {
+	return c.with(ctx, log, func(a *app.App) error {
+		p, err := a.Partners.Create(ctx, c.Set)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			return printJSON(out, map[string]string{"id": strconv.FormatInt(p.ID, 10)})
+		}
+		_, err = fmt.Fprintf(out, "partner %d, %s\n", p.ID, p.Settings.Text("legalName"))
 		return err
-	}
-	p, err := a.Partners.Create(ctx, c.Set)
-	if err := errors.Join(err, a.Close()); err != nil {
-		return err
-	}
-	if c.JSON {
-		return printJSON(out, map[string]string{"id": strconv.FormatInt(p.ID, 10)})
-	}
-	fmt.Fprintf(out, "partner %d, %s\n", p.ID, p.Settings.Text("legalName"))
-	return nil
+	})
 }
 
 type partnerList struct {
@@ -48,57 +61,128 @@ type partnerList struct {
 
 // Run prints one line for each partner.
 func (c partnerList) Run(ctx context.Context, out io.Writer, log *slog.Logger) error {
-	a, err := c.tool(ctx, log)
-	if err != nil {
-		return err
-	}
-	all, err := a.Partners.List(ctx)
-	if err := errors.Join(err, a.Close()); err != nil {
-		return err
-	}
-	if c.JSON {
-		return printJSON(out, listed(all))
-	}
-	for _, p := range all {
-		fmt.Fprintf(out, "%d\t%s\n", p.ID, p.Settings.Text("legalName"))
-	}
-	return nil
+	return c.with(ctx, log, func(a *app.App) error {
+		all, err := a.Partners.List(ctx)
+		if err != nil {
+			return err
+		}
+		rows, listed := [][]string{{"ID", "LEGAL NAME", "STATE"}}, []listedPartner{}
+		for _, p := range all {
+			rows = append(rows, []string{strconv.FormatInt(p.ID, 10), p.Settings.Text("legalName"), state(p)})
+			listed = append(listed, listedPartner{strconv.FormatInt(p.ID, 10), p.Settings.Text("legalName"), jsonTime(p.CreatedAt), jsonTime(p.ClosedAt)})
+		}
+		if c.JSON {
+			return printJSON(out, listed)
+		}
+		return printTable(out, rows...)
+	})
 }
 
-func listed(all []partner.Partner) []map[string]string {
-	out := make([]map[string]string, 0, len(all))
-	for _, p := range all {
-		out = append(out, map[string]string{"id": strconv.FormatInt(p.ID, 10), "legalName": p.Settings.Text("legalName")})
+type listedPartner struct {
+	ID        string  `json:"id"`
+	LegalName string  `json:"legalName"`
+	CreatedAt *string `json:"createdAt"`
+	ClosedAt  *string `json:"closedAt"`
+}
+
+func state(p partner.Partner) string {
+	if p.ClosedAt.IsZero() {
+		return "open"
 	}
-	return out
+	return "closed " + when(p.ClosedAt)
 }
 
-// keyCommand manages API keys.
-type keyCommand struct {
-	Issue keyIssue `cmd:"" help:"Issue an API key of a partner. It is shown once."`
-}
-
-type keyIssue struct {
+type partnerShow struct {
 	store
 	Partner int64 `arg:"" help:"Id of the partner."`
 	JSON    bool  `name:"json" help:"Print JSON."`
 }
 
-// Run issues a key and prints it.
-func (c keyIssue) Run(ctx context.Context, out io.Writer, log *slog.Logger) error {
-	a, err := c.tool(ctx, log)
-	if err != nil {
-		return err
-	}
-	id, key, err := a.Partners.IssueKey(ctx, c.Partner)
-	if err := errors.Join(err, a.Close()); err != nil {
-		return err
-	}
-	if c.JSON {
-		return printJSON(out, map[string]string{"id": id, "apiKey": key})
-	}
-	fmt.Fprintf(out, "API key %s of partner %d, shown this once:\n%s\n", id, c.Partner, key)
-	return nil
+// Run prints a partner with every setting, those that have their default too.
+func (c partnerShow) Run(ctx context.Context, out io.Writer, log *slog.Logger) error {
+	return c.with(ctx, log, func(a *app.App) error {
+		p, err := a.Partners.Get(ctx, c.Partner)
+		if err != nil {
+			return err
+		}
+		return printPartner(out, p, c.JSON)
+	})
 }
 
-func printJSON(out io.Writer, v any) error { return json.NewEncoder(out).Encode(v) }
+// printPartner prints a partner: its settings, and the defaults of those that it has not set.
+func printPartner(out io.Writer, p partner.Partner, asJSON bool) error {
+	defaults := partner.Settings{}
+	for _, name := range partner.SettingNames() {
+		if _, set := p.Settings[name]; !set && !strings.HasSuffix(name, ".") {
+			defaults[name] = p.Settings.Text(name)
+		}
+	}
+	if asJSON {
+		return printJSON(out, map[string]any{
+			"id": strconv.FormatInt(p.ID, 10), "createdAt": jsonTime(p.CreatedAt), "closedAt": jsonTime(p.ClosedAt),
+			"settings": p.Settings, "defaults": defaults,
+		})
+	}
+	rows := [][]string{{"SETTING", "VALUE", ""}}
+	names := slices.Collect(maps.Keys(p.Settings))
+	names = slices.AppendSeq(names, maps.Keys(defaults))
+	for _, name := range slices.Sorted(slices.Values(names)) {
+		note := ""
+		if _, ok := defaults[name]; ok {
+			note = "default"
+		}
+		rows = append(rows, []string{name, orDash(p.Settings.Text(name)), note})
+	}
+	fmt.Fprintf(out, "partner %d, %s, created %s, %s\n\n", p.ID, p.Settings.Text("legalName"), when(p.CreatedAt), state(p))
+	return printTable(out, rows...)
+}
+
+type partnerSet struct {
+	store
+	Partner int64             `arg:"" help:"Id of the partner."`
+	Changes map[string]string `arg:"" name:"name=value" help:"Settings by name; an empty value goes back to the default." mapsep:"none"`
+	JSON    bool              `name:"json" help:"Print JSON."`
+}
+
+// Run changes settings, all or none, and prints what they are now.
+func (c partnerSet) Run(ctx context.Context, out io.Writer, log *slog.Logger) error {
+	return c.with(ctx, log, func(a *app.App) error {
+		p, err := a.Partners.Set(ctx, c.Partner, c.Changes)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			return printPartner(out, p, true)
+		}
+		rows := [][]string{{"SETTING", "VALUE", ""}}
+		for _, name := range slices.Sorted(maps.Keys(c.Changes)) {
+			note := ""
+			if _, set := p.Settings[name]; !set {
+				note = "default"
+			}
+			rows = append(rows, []string{name, orDash(p.Settings.Text(name)), note})
+		}
+		return printTable(out, rows...)
+	})
+}
+
+type partnerClose struct {
+	store
+	Partner int64 `arg:"" help:"Id of the partner."`
+	JSON    bool  `name:"json" help:"Print JSON."`
+}
+
+// Run closes a partner.
+func (c partnerClose) Run(ctx context.Context, out io.Writer, log *slog.Logger) error {
+	return c.with(ctx, log, func(a *app.App) error {
+		p, err := a.Partners.Close(ctx, c.Partner)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			return printPartner(out, p, true)
+		}
+		_, err = fmt.Fprintf(out, "partner %d, %s, %s\n", p.ID, p.Settings.Text("legalName"), state(p))
+		return err
+	})
+}
