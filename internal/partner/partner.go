@@ -95,10 +95,29 @@ var (
 	closePartner  = db.NewCommand(`UPDATE partner SET closed_at = $2 WHERE partner_id = $1`)
 )
 
-// EnsureOperator creates the operator, the partner of its own with id 0, in a new database.
+var (
+	selectEnvironment = db.NewQuery(`SELECT environment FROM deployment`)
+	insertEnvironment = db.NewInsert("deployment", "environment text, created_at bigint")
+)
+
+// EnsureOperator creates the operator, the partner of its own with id 0, in a new database, and notes there
+// which environment it is. It refuses a database of the other environment: a staging key must never be made
+// for real money.
 func (s *Service) EnsureOperator(ctx context.Context) error {
 	return s.db.Update(ctx, func(tx *db.Tx) error {
-		_, err := s.Find(tx, ledger.Operator)
+		var environment string
+		err := tx.Row(selectEnvironment).Scan(&environment)
+		if err == nil && environment != string(s.rules.Environment) {
+			return fmt.Errorf("this database is for %s: set KONTOR_ENVIRONMENT=%s", environment, environment)
+		}
+		fresh := errors.Is(err, db.ErrNoRows)
+		if err != nil && !fresh {
+			return err
+		}
+		_, err = s.Find(tx, ledger.Operator)
+		if fresh {
+			tx.Write(insertEnvironment, string(s.rules.Environment), s.clock.Now())
+		}
 		if !errors.Is(err, db.ErrNoRows) {
 			return err
 		}

@@ -31,15 +31,21 @@ func builtIn(t *testing.T) *catalog.Catalog {
 
 func service(t *testing.T, d *db.DB, env partner.Environment) *partner.Service {
 	t.Helper()
-	v, err := vault.Open(t.Context(), d, bytes.Repeat([]byte{1}, vault.KeySize))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := partner.NewService(d, v, clock.System(), env, builtIn(t))
+	s := unchecked(t, d, env)
 	if err := s.EnsureOperator(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// unchecked is a service that may be of another environment than the database.
+func unchecked(t *testing.T, d *db.DB, env partner.Environment) *partner.Service {
+	t.Helper()
+	v, err := vault.Open(t.Context(), d, bytes.Repeat([]byte{1}, vault.KeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return partner.NewService(d, v, clock.System(), env, builtIn(t))
 }
 
 func create(t *testing.T, s *partner.Service) partner.Partner {
@@ -216,4 +222,16 @@ func TestChangedSettingsCountAtOnceOnThisNodeAndSoonOnOthers(t *testing.T) {
 	if _, err := here.Set(t.Context(), p.ID, map[string]string{"sepaLevel": "7"}); fault.From(err).Code != fault.Validation || level(here) != "1" {
 		t.Errorf("a bad value: %v", err)
 	}
+}
+
+func TestDatabaseOfTheOtherEnvironmentIsRefused(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		service(t, d, partner.Production)
+		for environment, wanted := range map[partner.Environment]bool{partner.Staging: false, partner.Production: true} {
+			if err := unchecked(t, d, environment).EnsureOperator(t.Context()); (err == nil) != wanted {
+				t.Errorf("production's database opened for %s: %v", environment, err)
+			}
+		}
+	})
 }

@@ -12,6 +12,7 @@ import (
 
 // sharedTables are the tables whose statements need not name the partner, each with its reason.
 var sharedTables = map[string]string{
+	"deployment": "it tells what the whole deployment is",
 	"directory":  "it answers whose an IBAN, an address or a link is",
 	"job":        "workers take what is due, whoever's it is",
 	"event_lane": "the delivery queue: nodes look for lanes that nobody serves",
