@@ -18,7 +18,7 @@ import (
 var migrations embed.FS
 
 // migrate brings the schema up to date. One set of files serves both engines: they are templates in
-// which {{uuid}}, {{bytes}} and {{immutable "table"}} are spelt per engine.
+// which {{uuid}}, {{bytes}}, {{micros}} (now) and {{immutable "table"}} are spelt per engine.
 func migrate(ctx context.Context, handle *sql.DB, kind Engine) error {
 	files, err := rendered(kind)
 	if err != nil {
@@ -69,6 +69,7 @@ func macros(kind Engine) template.FuncMap {
 			"bytes":     func() string { return "BYTEA" },
 			"immutable": immutablePostgres,
 			"hot":       func() string { return " WITH (fillfactor = 70)" },
+			"micros":    func() string { return "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)" },
 		}
 	}
 	return template.FuncMap{
@@ -76,6 +77,7 @@ func macros(kind Engine) template.FuncMap {
 		"bytes":     func() string { return "BLOB" },
 		"immutable": immutableSQLite,
 		"hot":       func() string { return "" },
+		"micros":    func() string { return "CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER)" },
 	}
 }
 

@@ -15,7 +15,7 @@ var layers = [][]string{
 	{"api", "docs", "sdk", "internal/money", "internal/fault", "internal/clock", "internal/file", "internal/iban", "internal/catalog", "internal/contract"},
 	{"internal/db"},
 	{"internal/vault"},
-	{"internal/ledger", "internal/event", "internal/job", "internal/idempotency", "internal/audit"},
+	{"internal/ledger", "internal/event", "internal/job", "internal/idempotency", "internal/audit", "internal/ratelimit"},
 	features,
 	{"internal/rail", "internal/httpapi", "internal/pages", "internal/console", "internal/sandbox"},
 	{"internal/app", "internal/policy"},

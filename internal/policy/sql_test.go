@@ -18,6 +18,8 @@ var sharedTables = map[string]string{
 	"event_lane": "the delivery queue: nodes look for lanes that nobody serves",
 	"keyset":     "the platform's own keys",
 	"audit_head": "the audit log is one chain, whomever its entries concern",
+	"rate_node":  "API nodes find each other",
+	"rate_clock": "the database's time",
 }
 
 // checkPartnerInSQL wants partner_id in every statement that touches a table of the partners, so that
