@@ -87,6 +87,7 @@ func (s *Service) lookUp(ctx context.Context, key string, now time.Time) (p Part
 	if !hmac.Equal(stored, hash) || k.Ended(now) {
 		return Partner{}, Key{}, fault.Denied(fault.WrongKey)
 	}
+	p.KeyID = k.ID
 	return p, k, nil
 }
 

@@ -37,6 +37,7 @@ type Partner struct {
 	Settings  Settings
 	CreatedAt time.Time
 	ClosedAt  time.Time // zero while open
+	KeyID     string    // of the API key that Authenticate was given; empty elsewhere
 
 	allowed []netip.Prefix // ipAllowlist
 	proxies []netip.Prefix // trustedProxies
@@ -75,6 +76,8 @@ type Service struct {
 	mu    sync.Mutex
 	known map[string]known     // authenticated keys, by their hash
 	used  map[keyRef]time.Time // uses of keys that are to be stored
+
+	plausible keyring
 }
 
 // NewService makes the service. The catalog has the currencies of the books that it opens.

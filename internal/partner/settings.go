@@ -82,7 +82,7 @@ func find(name string) (r rule, member string, ok bool) {
 
 // Text is a setting's value, or its default. Asking for a name that is no setting panics.
 func (s Settings) Text(name string) string {
-	if v, ok := s[name]; ok {
+	if v := s[name]; v != "" { // an empty one stands for the default
 		return v
 	}
 	r, _, ok := find(name)
