@@ -337,7 +337,7 @@ func TestWhatAnotherProcessEndsIsDeadWithinASecond(t *testing.T) {
 		base, stop := serving(t, o)
 		defer stop()
 		var owner struct{ ID string }
-		o.json(&owner, "partner", "create", "--set", "legalName=Test Partner")
+		o.json(&owner, "partner", "create", "--set", "legalName=Test Partner", "--set", "rateLimit=0")
 		var first, second struct{ ID, APIKey string }
 		o.json(&first, "key", "issue", owner.ID)
 		o.json(&second, "key", "issue", owner.ID)

@@ -25,6 +25,7 @@ import (
 	"kontor/internal/job"
 	"kontor/internal/ledger"
 	"kontor/internal/partner"
+	"kontor/internal/ratelimit"
 	"kontor/internal/sepa"
 	"kontor/internal/transfer"
 	"kontor/internal/user"
@@ -57,6 +58,7 @@ type App struct {
 	deliverer *event.Deliverer
 	jobs      *job.Runner
 	keys      *idempotency.Keys
+	limits    *ratelimit.Limiter
 }
 
 // Open opens the database and builds the services. The caller closes the App.
@@ -103,11 +105,12 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 	})
 	users := user.NewService(v, cfg.Clock, cat, events)
 	a.keys = idempotency.New(v)
+	a.limits = ratelimit.New(d, node, cfg.Log)
 	a.API = httpapi.Config{
 		DB: d, Catalog: cat, Contract: contracts, Environment: cfg.Environment, Partners: a.Partners, Users: users,
 		Identity:  identity.NewService(v, cfg.Clock, users, payments),
 		Transfers: transfer.NewService(cfg.Clock, events),
-		SEPA:      payments, Keys: a.keys, Log: cfg.Log, Ready: a.ready,
+		SEPA:      payments, Keys: a.keys, Limits: a.limits, Guesses: ratelimit.NewGuesses(), Log: cfg.Log, Ready: a.ready,
 		Retarget: a.deliverer.Retarget,
 	}
 	return a, nil
@@ -132,6 +135,11 @@ type Roles struct{ API, Worker bool }
 func (a *App) Serve(ctx context.Context, listener net.Listener, roles Roles) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if roles.API {
+		// Before the first request, so that it is counted with those of other nodes.
+		if err := a.limits.Join(ctx); err != nil && ctx.Err() == nil {
+			return errors.Join(err, listener.Close())
+		}
+		group.Go(func() error { a.limits.Run(ctx); return nil })
 		group.Go(func() error { return a.Partners.Run(ctx, a.log) })
 		server := httpapi.NewServer(a.API)
 		group.Go(func() error {

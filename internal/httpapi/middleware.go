@@ -109,10 +109,10 @@ func (a *api) stagingOnly(next http.Handler) http.Handler {
 	})
 }
 
-// authenticated finds the partner by the API key, or refuses with P401.
+// authenticated finds the partner by the API key, or refuses with P401, and with P429 who guesses.
 func (a *api) authenticated(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p, err := a.Partners.Authenticate(r.Context(), r.Header.Get("x-api-key"))
+		p, err := a.identify(r)
 		known := err == nil || fault.From(err).Code == fault.PartnerNotFound
 		if known && a.Environment == partner.Production && !p.Admits(clientAddress(r, p.TrustedProxies())) {
 			err = fault.Denied(fault.AddressRefused)

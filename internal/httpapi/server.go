@@ -5,6 +5,7 @@ package httpapi
 import (
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -18,6 +19,7 @@ import (
 	"kontor/internal/idempotency"
 	"kontor/internal/identity"
 	"kontor/internal/partner"
+	"kontor/internal/ratelimit"
 	"kontor/internal/sepa"
 	"kontor/internal/transfer"
 	"kontor/internal/user"
@@ -45,11 +47,15 @@ type Config struct {
 	Transfers   *transfer.Service
 	SEPA        *sepa.Service
 	Keys        *idempotency.Keys
+	Limits      *ratelimit.Limiter
+	Guesses     *ratelimit.Guesses
 	Log         *slog.Logger
 	// Retarget is told which partner's webhooks go elsewhere from now on.
 	Retarget func(partner int64)
 	// Ready tells why the node cannot serve, or nil; it answers /readyz.
 	Ready func(*http.Request) error
+	// ClientAddr tells which address a request comes from; nil means the connection's.
+	ClientAddr func(*http.Request) netip.Addr
 }
 
 // api implements the generated interface: one method per operation of the contract.
@@ -72,6 +78,9 @@ func NewServer(cfg Config) *http.Server {
 
 // NewHandler makes the API's routes.
 func NewHandler(cfg Config) http.Handler {
+	if cfg.ClientAddr == nil {
+		cfg.ClientAddr = peerAddress
+	}
 	a := &api{cfg}
 	root := chi.NewRouter()
 	root.Use(middleware.GetHead, withRawPath, withRequestID, a.logged, a.recovered, withTimeout)
@@ -80,7 +89,7 @@ func NewHandler(cfg Config) http.Handler {
 	root.Get("/healthz", a.healthz)
 	root.Get("/readyz", a.readyz)
 	root.Group(func(v1 chi.Router) {
-		v1.Use(a.stagingOnly, a.authenticated)
+		v1.Use(a.stagingOnly, a.authenticated, a.limited)
 		oas.HandlerWithOptions(a, oas.ChiServerOptions{
 			BaseRouter:       v1,
 			ErrorHandlerFunc: a.badParameter,

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -103,6 +104,7 @@ func (p *platform) verify(t *testing.T) {
 // caller is a partner that was made for one scenario.
 type caller struct {
 	*platform
+	id  int64
 	key string
 	box *mailbox
 	url string // of its webhooks
@@ -131,7 +133,7 @@ func (p *platform) newCaller(t *testing.T, settings map[string]string) *caller {
 	if err := box.expect(credentials); err != nil {
 		t.Fatalf("webhook credentials: %v", err)
 	}
-	return &caller{platform: p, key: key, box: box, url: url}
+	return &caller{platform: p, id: made.ID, key: key, box: box, url: url}
 }
 
 // call sends a request as the caller, with headers that win over the usual ones; a header without values is
@@ -176,7 +178,9 @@ func (c *caller) send(ctx context.Context, method, path string, headers http.Hea
 	}
 	a := &answer{status: response.StatusCode, header: response.Header, body: text}
 	a.json, _ = decode(text) // check tells when this failed
-	problems := append(c.checkHeaders(sent, a), c.document.check(c.document.find(method, path), a)...)
+	operation := c.document.find(method, path)
+	problems := append(c.checkHeaders(sent, a), c.document.check(operation, a)...)
+	problems = append(problems, a.checkRate(operation)...)
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("answered %d %s:\n\t%s", a.status, a.body, strings.Join(problems, "\n\t"))
 	}
@@ -199,5 +203,16 @@ func (p *platform) checkHeaders(sent http.Header, a *answer) (problems []string)
 		problems = append(problems, fmt.Sprintf("X-Request-Id %q is not this answer's own", id))
 	}
 	p.requests[id] = true
+	return problems
+}
+
+// checkRate looks at the headers of the rate limit: every answer to a known key has them, and no other.
+func (a *answer) checkRate(o *operation) (problems []string) {
+	for _, name := range []string{"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"} {
+		_, err := strconv.ParseUint(a.header.Get(name), 10, 64)
+		if known := o != nil && a.status != http.StatusUnauthorized; known != (err == nil) {
+			problems = append(problems, fmt.Sprintf("%s is %q", name, a.header.Get(name)))
+		}
+	}
 	return problems
 }
