@@ -25,6 +25,9 @@ type Reader interface {
 	Rows(q *Query, args ...any) *Rows
 }
 
+// Scanner is a row to scan: a Row, or the current one of Rows.
+type Scanner interface{ Scan(dest ...any) error }
+
 // Tx is one run of an Update. It must not be used after the function returned, nor by two goroutines.
 type Tx struct {
 	db      *DB
