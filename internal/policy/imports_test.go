@@ -15,6 +15,7 @@ var layers = [][]string{
 	{"api", "docs", "sdk", "internal/money", "internal/fault", "internal/clock", "internal/file", "internal/iban", "internal/catalog", "internal/contract"},
 	{"internal/db"},
 	{"internal/vault"},
+	{"internal/page", "internal/entry"},
 	{"internal/ledger", "internal/event", "internal/job", "internal/idempotency", "internal/audit", "internal/ratelimit"},
 	features,
 	{"internal/rail", "internal/httpapi", "internal/pages", "internal/console", "internal/sandbox"},
@@ -31,6 +32,7 @@ var features = []string{
 var beside = map[string][]string{
 	"internal/catalog":  {"internal/money"},
 	"internal/contract": {"api", "internal/fault", "internal/money"},
+	"internal/entry":    {"internal/page"},
 	"internal/identity": {"internal/user", "internal/compliance"},
 	"internal/sepa":     {"internal/user", "internal/compliance"},
 	"internal/crypto":   {"internal/user", "internal/compliance"},
