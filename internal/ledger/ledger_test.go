@@ -308,7 +308,7 @@ func TestStatementAgreesWithTheBalance(t *testing.T) {
 		}
 		var s ledger.Statement
 		err := d.Snapshot(t.Context(), func(r db.Reader) (err error) {
-			s, err = ledger.ReadStatement(r, 1, b.balance, eur, at.Add(day), at.Add(4*day))
+			s, err = ledger.ReadStatement(r, 1, b.balance, eur, at.Add(day), at.Add(4*day), 10)
 			return err
 		})
 		if err != nil || s.Opening.Units() != 100 || s.Closing.Units() != 1000 || len(s.Entries) != 3 {
@@ -316,6 +316,15 @@ func TestStatementAgreesWithTheBalance(t *testing.T) {
 		}
 		if len(s.Entries) == 3 && (s.Entries[0].Amount.Units() != 200 || s.Entries[0].Other != b.bank) {
 			t.Errorf("first entry %+v", s.Entries[0])
+		}
+		for limit, want := range map[int]error{3: nil, 2: ledger.ErrTooLong, 0: ledger.ErrTooLong} {
+			err := d.Snapshot(t.Context(), func(r db.Reader) error {
+				_, err := ledger.ReadStatement(r, 1, b.balance, eur, at.Add(day), at.Add(4*day), limit)
+				return err
+			})
+			if !errors.Is(err, want) {
+				t.Errorf("at most %d entries: %v, want %v", limit, err, want)
+			}
 		}
 	})
 }

@@ -13,15 +13,16 @@ var (
 	selectBalances = db.NewQuery(`
 		SELECT id, currency, posted, held FROM account
 		WHERE partner_id = $1 AND owner_id = $2 AND purpose = 'balance'`)
-	sumUntil = db.NewQuery(`
+	selectPosted = db.NewQuery(`SELECT posted FROM account WHERE partner_id = $1 AND id = $2`)
+	sumSince     = db.NewQuery(`
 		SELECT CAST(COALESCE(SUM(CASE WHEN credit_id = $2 THEN amount ELSE -amount END), 0) AS BIGINT)
 		FROM ledger_transfer
-		WHERE partner_id = $1 AND (credit_id = $2 OR debit_id = $2) AND created_at < $3`)
+		WHERE partner_id = $1 AND (credit_id = $2 OR debit_id = $2) AND created_at >= $3`)
 	selectEntries = db.NewQuery(`
 		SELECT operation_id, leg, operation_type, debit_id, credit_id, amount, created_at
 		FROM ledger_transfer
 		WHERE partner_id = $1 AND (credit_id = $2 OR debit_id = $2) AND created_at >= $3 AND created_at < $4
-		ORDER BY created_at, operation_id, leg`)
+		ORDER BY created_at, operation_id, leg LIMIT $5`)
 )
 
 // State is what stands on an account now.
@@ -61,6 +62,7 @@ type Entry struct {
 	Leg       string
 	Other     clock.ID     // the account on the other side
 	Amount    money.Amount // positive: came in; negative: went out
+	Balance   money.Amount // what is posted after it
 	At        time.Time
 }
 
@@ -70,15 +72,26 @@ type Statement struct {
 	Entries          []Entry
 }
 
-// ReadStatement reads the statement of an account. Read it from a Snapshot: then opening, entries and
-// closing belong together.
-func ReadStatement(r db.Reader, partner int64, account clock.ID, c money.Currency, from, to time.Time) (Statement, error) {
-	var opening int64
-	if err := r.Row(sumUntil, partner, account, from).Scan(&opening); err != nil {
+// ErrTooLong says that a statement has more entries than were asked for.
+var ErrTooLong = errors.New("ledger: the statement has too many entries")
+
+// ReadStatement reads the statement of an account, with at most limit entries: ErrTooLong when there are
+// more. The opening is what is posted now less all that came since, because statements are asked for while
+// they are young. So r must be a Snapshot.
+func ReadStatement(r db.Reader, partner int64, account clock.ID, c money.Currency, from, to time.Time, limit int) (Statement, error) {
+	var posted, since int64
+	if err := r.Row(selectPosted, partner, account).Scan(&posted); err != nil {
 		return Statement{}, err
 	}
-	s := Statement{Opening: money.New(opening, c), Closing: money.New(opening, c)}
-	rows := r.Rows(selectEntries, partner, account, from, to)
+	if err := r.Row(sumSince, partner, account, from).Scan(&since); err != nil {
+		return Statement{}, err
+	}
+	opening, err := money.New(posted, c).Sub(money.New(since, c))
+	if err != nil {
+		return Statement{}, err
+	}
+	s := Statement{Opening: opening, Closing: opening}
+	rows := r.Rows(selectEntries, partner, account, from, to, limit+1)
 	defer rows.Close()
 	for rows.Next() {
 		var e Entry
@@ -91,9 +104,11 @@ func ReadStatement(r db.Reader, partner int64, account clock.ID, c money.Currenc
 		if debit == account {
 			e.Other, e.Amount = credit, money.New(-units, c)
 		}
-		var err error
 		if s.Closing, err = s.Closing.Add(e.Amount); err != nil {
 			return Statement{}, err
+		}
+		if e.Balance = s.Closing; len(s.Entries) == limit {
+			return Statement{}, ErrTooLong
 		}
 		s.Entries = append(s.Entries, e)
 	}
