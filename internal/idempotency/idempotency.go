@@ -77,6 +77,7 @@ var (
 	selectOld = db.NewQuery(`
 		SELECT partner_id, key, lasting FROM idempotency
 		WHERE status <> 0 AND created_at < $1 ORDER BY created_at LIMIT $2`)
+	selectObject = db.NewQuery(`SELECT object_id FROM idempotency WHERE partner_id = $1 AND key = $2`)
 	forgetAnswer = db.NewCommand(`UPDATE idempotency SET answer = $3, status = 0 WHERE partner_id = $1 AND key = $2`)
 )
 
@@ -154,6 +155,16 @@ func (k *Keys) Replay(ctx context.Context, d *db.DB, r Request) (*Answer, error)
 	}
 	a.Secret = len(a.Body) == 0
 	return &a, nil
+}
+
+// Object finds what the request under a key made; none when the key is not known, or nothing was made.
+func Object(r db.Reader, partner int64, key string) (clock.ID, error) {
+	var id clock.ID
+	err := r.Row(selectObject, partner, key).Scan(&id)
+	if errors.Is(err, db.ErrNoRows) {
+		err = nil
+	}
+	return id, err
 }
 
 // Used tells whether an error of Update says that the key was taken by another request.

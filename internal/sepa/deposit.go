@@ -10,6 +10,7 @@ import (
 	"kontor/internal/clock"
 	"kontor/internal/db"
 	"kontor/internal/event"
+	"kontor/internal/fault"
 	"kontor/internal/iban"
 	"kontor/internal/job"
 	"kontor/internal/ledger"
@@ -78,11 +79,12 @@ func NewService(d *db.DB, c clock.Clock, cat *catalog.Catalog, bank Bank, delay 
 var (
 	insertDeposit = db.NewInsert("sepa_deposit", `partner_id bigint, id uuid, owner_id uuid, amount bigint, currency text,
 		title text, sender_name text, sender_iban text, status text, version bigint, created_at bigint`)
-	lockDeposit = db.NewQuery(`
-		SELECT owner_id, amount, title, sender_name, sender_iban, status, version, created_at
-		FROM sepa_deposit WHERE partner_id = $1 AND id = $2 FOR UPDATE`)
+	lockDeposit   = db.NewQuery(`SELECT ` + columns + ` FROM sepa_deposit WHERE partner_id = $1 AND id = $2 FOR UPDATE`)
+	selectDeposit = db.NewQuery(`SELECT ` + columns + ` FROM sepa_deposit WHERE partner_id = $1 AND id = $2`)
 	updateDeposit = db.NewCommand(`UPDATE sepa_deposit SET status = $3, version = $4 WHERE partner_id = $1 AND id = $2`)
 )
+
+const columns = "id, owner_id, amount, title, sender_name, sender_iban, status, version, created_at"
 
 // Receive notes a payment for one of the partner's accounts; a job books it. P412 when neither IBAN nor
 // reference is of this partner.
@@ -108,7 +110,7 @@ func (s *Service) Receive(tx *db.Tx, partner int64, in Incoming) (Deposit, error
 func (s *Service) book(ctx context.Context, j job.Job) error {
 	var d Deposit
 	err := s.db.View(ctx, func(r db.Reader) (err error) {
-		d, err = s.scanDeposit(r.Row(findDeposit, j.Partner, j.Object), j)
+		d, err = s.FindDeposit(r, j.Partner, j.Object)
 		return err
 	})
 	if err != nil {
@@ -120,14 +122,19 @@ func (s *Service) book(ctx context.Context, j job.Job) error {
 	return s.db.Update(ctx, func(tx *db.Tx) error { return s.credit(tx, j) })
 }
 
-var findDeposit = db.NewQuery(`
-	SELECT owner_id, amount, title, sender_name, sender_iban, status, version, created_at
-	FROM sepa_deposit WHERE partner_id = $1 AND id = $2`)
+// FindDeposit reads a deposit; P428 when the partner has no such deposit.
+func (s *Service) FindDeposit(r db.Reader, partner int64, id clock.ID) (Deposit, error) {
+	d, err := s.scanDeposit(r.Row(selectDeposit, partner, id), partner)
+	if errors.Is(err, db.ErrNoRows) {
+		return Deposit{}, fault.New(fault.SepaTransferNotFound)
+	}
+	return d, err
+}
 
-func (s *Service) scanDeposit(row db.Row, j job.Job) (Deposit, error) {
-	d := Deposit{Partner: j.Partner, ID: j.Object}
+func (s *Service) scanDeposit(row db.Scanner, partner int64) (Deposit, error) {
+	d := Deposit{Partner: partner}
 	var units int64
-	err := row.Scan(&d.Owner, &units, &d.Title, &d.SenderName, &d.SenderIBAN, &d.Status, &d.Version, &d.CreatedAt)
+	err := row.Scan(&d.ID, &d.Owner, &units, &d.Title, &d.SenderName, &d.SenderIBAN, &d.Status, &d.Version, &d.CreatedAt)
 	d.Amount = money.New(units, s.euro)
 	return d, err
 }
@@ -156,7 +163,7 @@ func (s *Service) bookAtBank(ctx context.Context, d Deposit) error {
 // by the operator, or whose verification has expired, waits on suspense for a decision.
 func (s *Service) credit(tx *db.Tx, j job.Job) error {
 	tx.Locked()
-	d, err := s.scanDeposit(tx.Row(lockDeposit, j.Partner, j.Object), j)
+	d, err := s.scanDeposit(tx.Row(lockDeposit, j.Partner, j.Object), j.Partner)
 	if err != nil || d.Status != DepositPending {
 		return err
 	}

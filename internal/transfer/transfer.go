@@ -24,6 +24,9 @@ const OperationType = "INTERNAL_TRANSFER"
 // Successful is the status of every internal transfer.
 const Successful = "SUCCESSFUL"
 
+// amountLeg names the one posting that every transfer has.
+const amountLeg = "amount"
+
 // Create is the order to transfer an amount. A side without externalUserId is the partner itself.
 type Create struct {
 	Source, Destination string // externalUserIds
@@ -56,10 +59,10 @@ func NewService(c clock.Clock, events *event.Log) *Service { return &Service{clo
 var (
 	insertTransfer = db.NewInsert("internal_transfer", `partner_id bigint, id uuid, source_id uuid, destination_id uuid,
 		currency text, amount bigint, reference text, metadata text, created_at bigint`)
-	selectTransfer = db.NewQuery(`
-		SELECT source_id, destination_id, currency, amount, reference, metadata, created_at
-		FROM internal_transfer WHERE partner_id = $1 AND id = $2`)
+	selectTransfer = db.NewQuery(`SELECT ` + columns + ` FROM internal_transfer WHERE partner_id = $1 AND id = $2`)
 )
+
+const columns = "id, source_id, destination_id, currency, amount, reference, metadata, created_at"
 
 // Create makes a transfer: its row, its posting and its event. P424 without any side, P403 with the same
 // user on both, P412, P455, P459, P462; P433, at the commit, when the source's balance does not cover it.
@@ -85,7 +88,7 @@ func (s *Service) Create(tx *db.Tx, partner int64, c Create) (Transfer, error) {
 	tx.Write(insertTransfer, partner, t.ID, t.Source, t.Destination, t.Amount.Currency().Code, t.Amount.Units(),
 		t.Reference, metadata, t.CreatedAt)
 	ledger.Post(tx, partner, ledger.Operation{Type: OperationType, ID: t.ID}, t.CreatedAt,
-		ledger.Credit("amount", source.Balance, destination.Customer, t.Amount)...)
+		ledger.Credit(amountLeg, source.Balance, destination.Customer, t.Amount)...)
 	return t, s.events.Write(tx, event.Event{
 		Partner: partner, Object: t.ID, Version: 1, Type: event.Transfer, At: t.CreatedAt,
 		Body: notice(t, c),
@@ -162,23 +165,14 @@ func notice(t Transfer, c Create) Notice {
 
 // Find reads a transfer; P417 when the partner has no such transfer.
 func (s *Service) Find(r db.Reader, partner int64, id clock.ID, currency func(slug string) (money.Currency, bool)) (Transfer, error) {
-	t := Transfer{Partner: partner, ID: id}
-	var slug, metadata string
-	var units int64
-	err := r.Row(selectTransfer, partner, id).
-		Scan(&t.Source, &t.Destination, &slug, &units, &t.Reference, &metadata, &t.CreatedAt)
+	t, known, err := scan(r.Row(selectTransfer, partner, id), partner, currency)
 	if errors.Is(err, db.ErrNoRows) {
 		return Transfer{}, fault.New(fault.TransferNotFound)
 	}
-	if err != nil {
-		return Transfer{}, err
+	if err == nil && !known {
+		err = fmt.Errorf("transfer %s has an unknown currency", id)
 	}
-	c, ok := currency(slug)
-	if !ok {
-		return Transfer{}, fmt.Errorf("transfer %s has the unknown currency %q", id, slug)
-	}
-	t.Amount = money.New(units, c)
-	return t, decodeMetadata(metadata, &t.Metadata)
+	return t, err
 }
 
 func encodeMetadata(m map[string]string) (string, error) {

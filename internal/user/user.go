@@ -178,7 +178,7 @@ func found(u User, err error) (User, error) {
 	return u, err
 }
 
-func scan(row db.Row, more ...any) (User, error) {
+func scan(row db.Scanner, more ...any) (User, error) {
 	var u User
 	err := row.Scan(append([]any{
 		&u.Partner, &u.ID, &u.ExternalID, &u.Model, &u.Verification,
@@ -226,19 +226,13 @@ type Party struct {
 	ledger.Customer
 }
 
-var (
-	selectParties = db.NewQuery(`
+var selectParties = db.NewQuery(`
 		SELECT ` + columns + `, b.id, COALESCE(r.id, b.id), COALESCE(r.posted, 0)
 		FROM users u
 		JOIN account b ON b.partner_id = u.partner_id AND b.owner_id = u.id AND b.purpose = 'balance' AND b.currency = $4
 		LEFT JOIN account r ON r.partner_id = u.partner_id AND r.owner_id = u.id AND r.purpose = 'receivable'
 			AND r.currency = $4
 		WHERE u.partner_id = $1 AND u.external_id IN ($2, $3)`)
-	selectEmails = db.NewQuery(`
-		SELECT u.id, u.external_id, p.email FROM users u
-		JOIN person p ON p.partner_id = u.partner_id AND p.user_id = u.id
-		WHERE u.partner_id = $1 AND u.id IN ($2, $3)`)
-)
 
 // FindParties reads the users of a payment together with their accounts, in one round trip: this is the
 // hot path, and the accounts are the ledger's published columns. An id that is empty is no party. P412 when
@@ -272,23 +266,4 @@ func FindParties(r db.Reader, partner int64, externalA, externalB string, c mone
 		return nil, nil, fault.New(fault.InvalidUser)
 	}
 	return a, b, nil
-}
-
-// Contact is how the partner knows a user.
-type Contact struct{ ExternalID, Email string }
-
-// Contacts reads the contacts of two users, by id.
-func Contacts(r db.Reader, partner int64, a, b clock.ID) (map[clock.ID]Contact, error) {
-	rows := r.Rows(selectEmails, partner, a, b)
-	defer rows.Close()
-	found := map[clock.ID]Contact{}
-	for rows.Next() {
-		var id clock.ID
-		var c Contact
-		if err := rows.Scan(&id, &c.ExternalID, &c.Email); err != nil {
-			return nil, err
-		}
-		found[id] = c
-	}
-	return found, rows.Err()
 }
