@@ -19,11 +19,13 @@ import (
 	"kontor/internal/contract"
 	"kontor/internal/db"
 	"kontor/internal/event"
+	"kontor/internal/history"
 	"kontor/internal/httpapi"
 	"kontor/internal/idempotency"
 	"kontor/internal/identity"
 	"kontor/internal/job"
 	"kontor/internal/ledger"
+	"kontor/internal/page"
 	"kontor/internal/partner"
 	"kontor/internal/ratelimit"
 	"kontor/internal/sepa"
@@ -106,10 +108,13 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 	users := user.NewService(v, cfg.Clock, cat, events)
 	a.keys = idempotency.New(v)
 	a.limits = ratelimit.New(d, node, cfg.Log)
+	transfers := transfer.NewService(cfg.Clock, events)
 	a.API = httpapi.Config{
 		DB: d, Catalog: cat, Contract: contracts, Environment: cfg.Environment, Partners: a.Partners, Users: users,
 		Identity:  identity.NewService(v, cfg.Clock, users, payments),
-		Transfers: transfer.NewService(cfg.Clock, events),
+		Transfers: transfers,
+		History:   history.NewService(cfg.Clock, payments, transfers), // those that search the ledger come last
+		Cursors:   page.NewCursors(v),
 		SEPA:      payments, Keys: a.keys, Limits: a.limits, Guesses: ratelimit.NewGuesses(), Log: cfg.Log, Ready: a.ready,
 		Retarget: a.deliverer.Retarget,
 	}

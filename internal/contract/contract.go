@@ -53,6 +53,15 @@ func (c *Contract) Operation(operationID string) *Operation {
 	panic("contract: no operation " + operationID)
 }
 
+// Find returns what the document says about a method of a path, which is written as in the document.
+func (c *Contract) Find(method, path string) (*Operation, bool) {
+	i := slices.IndexFunc(c.operations, func(o *Operation) bool { return o.Method == method && o.Path == path })
+	if i < 0 {
+		return nil, false
+	}
+	return c.operations[i], true
+}
+
 // Operations lists all operations in the order of the document.
 func (c *Contract) Operations() []*Operation { return slices.Clone(c.operations) }
 

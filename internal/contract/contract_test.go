@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"kontor/internal/fault"
 	"kontor/internal/money"
@@ -356,6 +357,42 @@ func TestParameters(t *testing.T) {
 	// What is no id of a transfer is simply not found, which is P417 and no matter of form.
 	if got := params(c.Operation("getTransfer"), "not-a-uuid"); got != nil {
 		t.Errorf("transferId: got %q", got)
+	}
+}
+
+func TestMoments(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"2025-08-05":                          "2025-08-05T00:00:00Z",
+		"2025-08-05T10:33:54Z":                "2025-08-05T10:33:54Z",
+		"2025-08-05T10:33:54.730Z":            "2025-08-05T10:33:54.73Z",
+		"2025-08-05T10:33:54.730+02:00":       "2025-08-05T08:33:54.73Z",
+		"2025-08-05T10:33:54.730 02:00":       "2025-08-05T08:33:54.73Z", // the plus sign of a form
+		"2025-08-05T00:00:00-11:30":           "2025-08-05T11:30:00Z",
+		"2025-08-05T10:33:54.123456Z":         "2025-08-05T10:33:54.123456Z",
+		"2025-08-05T10:33:54.123456001Z":      "2025-08-05T10:33:54.123457Z",
+		"2024-02-29":                          "2024-02-29T00:00:00Z",
+		"0001-01-01":                          "1970-01-01T00:00:00Z",
+		"1970-01-01T00:00:00+14:00":           "1970-01-01T00:00:00Z",
+		"9999-12-31T23:59:59.999999999-14:00": "10000-01-01T14:00:00Z",
+		"":                                    "",
+		"now":                                 "",
+		"2025-08-05T10:33:54":                 "",
+		"2025-08-05 10:33:54":                 "",
+		"2025-08-05T10:33Z":                   "",
+		"2025-08-05T25:00:00Z":                "",
+		"2025-02-29":                          "",
+		"2025-08-05Z":                         "",
+		"20250805":                            "",
+		"12025-08-05":                         "",
+		" 2025-08-05":                         "",
+		"02:00":                               "",
+		" 02:00":                              "",
+	} {
+		got, err := Moment(text)
+		if want == "" && err == nil || want != "" && (err != nil || got.Format(time.RFC3339Nano) != want) {
+			t.Errorf("%q: got %s, %v; want %q", text, got.Format(time.RFC3339Nano), err, want)
+		}
 	}
 }
 

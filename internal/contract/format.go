@@ -17,6 +17,7 @@ var formats = map[string]func(string) error{
 	"date":             checkDate,
 	"email":            checkEmail,
 	"external-user-id": checkExternalUserID,
+	"moment":           checkMoment,
 	"single-line":      checkSingleLine,
 	"web-address":      checkWebAddress,
 }
@@ -36,6 +37,7 @@ func registerFormats(c *jsonschema.Compiler) {
 
 var (
 	errDate         = errors.New("must be a date (YYYY-MM-DD)")
+	errMoment       = errors.New("must be a time with its offset, such as 2025-08-05T10:33:54.730Z, or a date (YYYY-MM-DD)")
 	errEmail        = errors.New("must be an email address")
 	errControl      = errors.New("must not contain control characters")
 	errBlank        = errors.New("must not be blank")
@@ -55,6 +57,36 @@ func checkDate(s string) error {
 		return errDate
 	}
 	return nil
+}
+
+// Moment reads a time of ISO 8601 with its offset, as RFC 3339 has it, or a date, which is its first moment in
+// UTC. A "+" that was not percent-encoded arrives as a space and is taken for what it was. Microseconds
+// count; a finer time is the next one of them. What is older than 1970 is as old as 1970: nothing is older.
+func Moment(s string) (time.Time, error) {
+	const offset = len("+00:00")
+	if at := len(s) - offset; at > 0 && s[at] == ' ' {
+		s = s[:at] + "+" + s[at+1:]
+	}
+	t, err := time.Parse(time.DateOnly, s)
+	if err != nil {
+		t, err = time.Parse(time.RFC3339Nano, s)
+	}
+	if err != nil {
+		return time.Time{}, errMoment
+	}
+	if first := time.Unix(0, 0); t.Before(first) {
+		t = first
+	}
+	if cut := t.Truncate(time.Microsecond); cut.Before(t) {
+		t = cut.Add(time.Microsecond)
+	}
+	return t.UTC(), nil
+}
+
+// checkMoment takes what Moment reads.
+func checkMoment(s string) error {
+	_, err := Moment(s)
+	return err
 }
 
 // checkSingleLine takes any text in any script that has no line break or other control character and does

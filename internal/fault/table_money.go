@@ -31,8 +31,8 @@ var paymentRows = []Row{
 	{
 		Code: SepaTransferNotFound, Name: "sepa-transfer-not-found", Status: http.StatusNotFound,
 		Message: "The SEPA transfer does not exist.",
-		When:    "You have no SEPA transfer with this id.",
-		Fix:     "Use the transferId from the answer that created the transfer, in the same environment. Internal transfers have a details endpoint of their own.",
+		When:    "You have no SEPA transfer with this id, and no SEPA deposit where one is asked for.",
+		Fix:     "Use the transferId from the answer that created the transfer, or the id of the deposit in its webhook or in the history, in the same environment. Internal transfers have a details endpoint of their own.",
 	},
 	{
 		Code: TooManyRequests, Name: "too-many-requests", Status: http.StatusTooManyRequests,

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -146,12 +147,17 @@ func idempotencyKey(r *http.Request) (key string, ok bool, err error) {
 
 // read runs an operation that changes nothing.
 func read[A any](a *api, w http.ResponseWriter, r *http.Request, operation string, fn func(rd db.Reader, p partner.Partner) (A, error)) {
+	readFrom(a, w, r, a.DB.View, operation, fn)
+}
+
+// readFrom is read with the database's View or Snapshot.
+func readFrom[A any](a *api, w http.ResponseWriter, r *http.Request, view func(context.Context, func(db.Reader) error) error, operation string, fn func(rd db.Reader, p partner.Partner) (A, error)) {
 	if err := a.validateParams(r, operation); err != nil {
 		a.fail(w, r, err)
 		return
 	}
 	var body A
-	err := a.DB.View(r.Context(), func(rd db.Reader) (err error) {
+	err := view(r.Context(), func(rd db.Reader) (err error) {
 		body, err = fn(rd, caller(r))
 		return err
 	})
@@ -218,7 +224,14 @@ func (a *api) paramProblems(r *http.Request, op *contract.Operation) []string {
 	return op.CheckParams(path, r.URL.Query())
 }
 
-// badParameter answers what the generated router could not bind.
+// badParameter answers what the generated router could not bind. The contract words it better, when it sees
+// what is wrong.
 func (a *api) badParameter(w http.ResponseWriter, r *http.Request, err error) {
+	if op, ok := a.Contract.Find(r.Method, chi.RouteContext(r.Context()).RoutePattern()); ok {
+		if problems := a.paramProblems(r, op); len(problems) > 0 {
+			a.fail(w, r, fault.Invalid(problems...).Wrap(err))
+			return
+		}
+	}
 	a.fail(w, r, fault.Invalid("a parameter of the path, the query or the headers does not have the form that the documentation shows").Wrap(err))
 }

@@ -47,6 +47,35 @@ func (a *api) depositInfo(rd db.Reader, p partner.Partner, owner clock.ID, holde
 	}, err
 }
 
+// GetSepaDeposit answers the details of a deposit.
+func (a *api) GetSepaDeposit(w http.ResponseWriter, r *http.Request, depositID string) {
+	read(a, w, r, "getSepaDeposit", func(rd db.Reader, p partner.Partner) (oas.SepaDeposit, error) {
+		id, err := clock.ParseID(depositID)
+		if err != nil {
+			id = clock.ID{} // no deposit's
+		}
+		d, err := a.SEPA.FindDeposit(rd, p.ID, id)
+		if err != nil {
+			return oas.SepaDeposit{}, err
+		}
+		contacts, err := user.Contacts(rd, p.ID, d.Owner)
+		return showDeposit(d, contacts), err
+	})
+}
+
+// showDeposit shows a deposit to its partner, who knows the users by their contacts.
+func showDeposit(d sepa.Deposit, contacts map[clock.ID]user.Contact) oas.SepaDeposit {
+	out := oas.SepaDeposit{
+		Id: d.ID.String(), Amount: d.Amount.String(), Currency: oas.SepaDepositCurrency(d.Amount.Currency().Code),
+		SenderName: d.SenderName, SenderIban: d.SenderIBAN, Title: d.Title,
+		Status: oas.SepaDepositStatus(d.Status), CreatedAt: clock.Format(d.CreatedAt),
+	}
+	if c, ok := contacts[d.Owner]; ok {
+		out.ExternalUserId = &c.ExternalID
+	}
+	return out
+}
+
 // SandboxSepaDeposit makes a bank transfer arrive.
 func (a *api) SandboxSepaDeposit(w http.ResponseWriter, r *http.Request, _ oas.SandboxSepaDepositParams) {
 	change(a, w, r, "sandboxSepaDeposit", func(tx *db.Tx, p partner.Partner, body oas.SandboxSepaDeposit) (result, error) {

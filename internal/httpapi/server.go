@@ -15,9 +15,11 @@ import (
 	"kontor/internal/contract"
 	"kontor/internal/db"
 	"kontor/internal/fault"
+	"kontor/internal/history"
 	"kontor/internal/httpapi/oas"
 	"kontor/internal/idempotency"
 	"kontor/internal/identity"
+	"kontor/internal/page"
 	"kontor/internal/partner"
 	"kontor/internal/ratelimit"
 	"kontor/internal/sepa"
@@ -46,6 +48,8 @@ type Config struct {
 	Identity    *identity.Service
 	Transfers   *transfer.Service
 	SEPA        *sepa.Service
+	History     *history.Service
+	Cursors     *page.Cursors
 	Keys        *idempotency.Keys
 	Limits      *ratelimit.Limiter
 	Guesses     *ratelimit.Guesses

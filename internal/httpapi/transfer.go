@@ -62,22 +62,24 @@ func (a *api) GetTransfer(w http.ResponseWriter, r *http.Request, transferID str
 			return oas.Transfer{}, err
 		}
 		contacts, err := user.Contacts(rd, p.ID, t.Source, t.Destination)
-		if err != nil {
-			return oas.Transfer{}, err
-		}
-		out := oas.Transfer{
-			Id: t.ID.String(), Status: transfer.Successful, Amount: contract.Number(t.Amount.Number()),
-			Currency:  oas.TransferCurrency(strings.ToUpper(t.Amount.Currency().Code)),
-			CreatedAt: clock.Format(t.CreatedAt), Reference: optional(t.Reference), Metadata: t.Metadata,
-		}
-		if c, ok := contacts[t.Source]; ok {
-			out.SourceExternalUserId, out.SourceEmail = &c.ExternalID, &c.Email
-		}
-		if c, ok := contacts[t.Destination]; ok {
-			out.DestinationExternalUserId, out.DestinationEmail = &c.ExternalID, &c.Email
-		}
-		return out, nil
+		return showTransfer(t, contacts), err
 	})
+}
+
+// showTransfer shows a transfer to its partner, who knows the users by their contacts.
+func showTransfer(t transfer.Transfer, contacts map[clock.ID]user.Contact) oas.Transfer {
+	out := oas.Transfer{
+		Id: t.ID.String(), Status: transfer.Successful, Amount: contract.Number(t.Amount.Number()),
+		Currency:  oas.TransferCurrency(strings.ToUpper(t.Amount.Currency().Code)),
+		CreatedAt: clock.Format(t.CreatedAt), Reference: optional(t.Reference), Metadata: t.Metadata,
+	}
+	if c, ok := contacts[t.Source]; ok {
+		out.SourceExternalUserId, out.SourceEmail = &c.ExternalID, &c.Email
+	}
+	if c, ok := contacts[t.Destination]; ok {
+		out.DestinationExternalUserId, out.DestinationEmail = &c.ExternalID, &c.Email
+	}
+	return out
 }
 
 // value is what a member of a request holds, or nothing.

@@ -76,16 +76,13 @@ func (a *api) GetUser(w http.ResponseWriter, r *http.Request, externalUserID str
 			return oas.User{}, err
 		}
 		out := oas.User{
-			UserId: u.ID.String(), ExternalUserId: u.ExternalID, Model: "KYC", Status: "WAITING_FOR_ACTIVATION",
+			UserId: u.ID.String(), ExternalUserId: u.ExternalID, Model: userModel(u), Status: oas.UserStatus(u.Status()),
 			MissingForActivation: missing(status),
 			SuspendedByPartner:   !u.SuspendedAt.IsZero(), FrozenByOperator: !u.FrozenAt.IsZero(),
 			Verification: oas.UserVerification{
 				VerificationStatus: oas.VerificationStatus(u.Verification), ManualReview: status.ManualReview, PoaRequired: a.poaRequired(p, person.Country) && !u.Active(),
 			},
 			Profile: profile(person), CreatedAt: clock.Format(u.CreatedAt), ActivatedAt: optionalTime(u.ActivatedAt),
-		}
-		if u.Active() {
-			out.Status = "ACTIVE"
 		}
 		if status.Attempt != "" {
 			attempt := oas.AttemptStatus(status.Attempt)

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -45,34 +46,34 @@ func (e AttemptStatus) Valid() bool {
 
 // Defines values for Currency.
 const (
-	Btc  Currency = "btc"
-	Doge Currency = "doge"
-	Eth  Currency = "eth"
-	Eur  Currency = "eur"
-	Ltc  Currency = "ltc"
-	Pol  Currency = "pol"
-	Usdc Currency = "usdc"
-	Usdt Currency = "usdt"
+	CurrencyBtc  Currency = "btc"
+	CurrencyDoge Currency = "doge"
+	CurrencyEth  Currency = "eth"
+	CurrencyEur  Currency = "eur"
+	CurrencyLtc  Currency = "ltc"
+	CurrencyPol  Currency = "pol"
+	CurrencyUsdc Currency = "usdc"
+	CurrencyUsdt Currency = "usdt"
 )
 
 // Valid indicates whether the value is a known member of the Currency enum.
 func (e Currency) Valid() bool {
 	switch e {
-	case Btc:
+	case CurrencyBtc:
 		return true
-	case Doge:
+	case CurrencyDoge:
 		return true
-	case Eth:
+	case CurrencyEth:
 		return true
-	case Eur:
+	case CurrencyEur:
 		return true
-	case Ltc:
+	case CurrencyLtc:
 		return true
-	case Pol:
+	case CurrencyPol:
 		return true
-	case Usdc:
+	case CurrencyUsdc:
 		return true
-	case Usdt:
+	case CurrencyUsdt:
 		return true
 	default:
 		return false
@@ -253,6 +254,162 @@ func (e SandboxSepaDepositedStatus) Valid() bool {
 	}
 }
 
+// Defines values for SepaDepositCurrency.
+const (
+	SepaDepositCurrencyEur SepaDepositCurrency = "eur"
+)
+
+// Valid indicates whether the value is a known member of the SepaDepositCurrency enum.
+func (e SepaDepositCurrency) Valid() bool {
+	switch e {
+	case SepaDepositCurrencyEur:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SepaDepositStatus.
+const (
+	SepaDepositStatusPENDING    SepaDepositStatus = "PENDING"
+	SepaDepositStatusSUCCESSFUL SepaDepositStatus = "SUCCESSFUL"
+)
+
+// Valid indicates whether the value is a known member of the SepaDepositStatus enum.
+func (e SepaDepositStatus) Valid() bool {
+	switch e {
+	case SepaDepositStatusPENDING:
+		return true
+	case SepaDepositStatusSUCCESSFUL:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StatementEntryDirection.
+const (
+	StatementEntryDirectionIN  StatementEntryDirection = "IN"
+	StatementEntryDirectionOUT StatementEntryDirection = "OUT"
+)
+
+// Valid indicates whether the value is a known member of the StatementEntryDirection enum.
+func (e StatementEntryDirection) Valid() bool {
+	switch e {
+	case StatementEntryDirectionIN:
+		return true
+	case StatementEntryDirectionOUT:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TransactionDirection.
+const (
+	TransactionDirectionIN  TransactionDirection = "IN"
+	TransactionDirectionOUT TransactionDirection = "OUT"
+)
+
+// Valid indicates whether the value is a known member of the TransactionDirection enum.
+func (e TransactionDirection) Valid() bool {
+	switch e {
+	case TransactionDirectionIN:
+		return true
+	case TransactionDirectionOUT:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TransactionStatus.
+const (
+	TransactionStatusCOMPLETED              TransactionStatus = "COMPLETED"
+	TransactionStatusFAILED                 TransactionStatus = "FAILED"
+	TransactionStatusPENDING                TransactionStatus = "PENDING"
+	TransactionStatusPROCESSING             TransactionStatus = "PROCESSING"
+	TransactionStatusREJECTED               TransactionStatus = "REJECTED"
+	TransactionStatusRETURNED               TransactionStatus = "RETURNED"
+	TransactionStatusSUCCESSFUL             TransactionStatus = "SUCCESSFUL"
+	TransactionStatusUNSUCCESSFUL           TransactionStatus = "UNSUCCESSFUL"
+	TransactionStatusWAITINGFORTRDATA       TransactionStatus = "WAITING_FOR_TR_DATA"
+	TransactionStatusWAITINGFORVERIFICATION TransactionStatus = "WAITING_FOR_VERIFICATION"
+)
+
+// Valid indicates whether the value is a known member of the TransactionStatus enum.
+func (e TransactionStatus) Valid() bool {
+	switch e {
+	case TransactionStatusCOMPLETED:
+		return true
+	case TransactionStatusFAILED:
+		return true
+	case TransactionStatusPENDING:
+		return true
+	case TransactionStatusPROCESSING:
+		return true
+	case TransactionStatusREJECTED:
+		return true
+	case TransactionStatusRETURNED:
+		return true
+	case TransactionStatusSUCCESSFUL:
+		return true
+	case TransactionStatusUNSUCCESSFUL:
+		return true
+	case TransactionStatusWAITINGFORTRDATA:
+		return true
+	case TransactionStatusWAITINGFORVERIFICATION:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TransactionType.
+const (
+	ADJUSTMENT       TransactionType = "ADJUSTMENT"
+	CARDTRANSACTION  TransactionType = "CARD_TRANSACTION"
+	CRYPTODEPOSIT    TransactionType = "CRYPTO_DEPOSIT"
+	CRYPTOWITHDRAWAL TransactionType = "CRYPTO_WITHDRAWAL"
+	EXCHANGE         TransactionType = "EXCHANGE"
+	FEE              TransactionType = "FEE"
+	INTERNALTRANSFER TransactionType = "INTERNAL_TRANSFER"
+	ORDER            TransactionType = "ORDER"
+	PAYMENTLINK      TransactionType = "PAYMENT_LINK"
+	SEPADEPOSIT      TransactionType = "SEPA_DEPOSIT"
+	SEPATRANSFER     TransactionType = "SEPA_TRANSFER"
+)
+
+// Valid indicates whether the value is a known member of the TransactionType enum.
+func (e TransactionType) Valid() bool {
+	switch e {
+	case ADJUSTMENT:
+		return true
+	case CARDTRANSACTION:
+		return true
+	case CRYPTODEPOSIT:
+		return true
+	case CRYPTOWITHDRAWAL:
+		return true
+	case EXCHANGE:
+		return true
+	case FEE:
+		return true
+	case INTERNALTRANSFER:
+		return true
+	case ORDER:
+		return true
+	case PAYMENTLINK:
+		return true
+	case SEPADEPOSIT:
+		return true
+	case SEPATRANSFER:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TransferStatus.
 const (
 	TransferStatusSUCCESSFUL TransferStatus = "SUCCESSFUL"
@@ -325,6 +482,7 @@ func (e UserModel) Valid() bool {
 // Defines values for UserStatus.
 const (
 	UserStatusACTIVE               UserStatus = "ACTIVE"
+	UserStatusSUSPENDED            UserStatus = "SUSPENDED"
 	UserStatusWAITINGFORACTIVATION UserStatus = "WAITING_FOR_ACTIVATION"
 )
 
@@ -332,6 +490,8 @@ const (
 func (e UserStatus) Valid() bool {
 	switch e {
 	case UserStatusACTIVE:
+		return true
+	case UserStatusSUSPENDED:
 		return true
 	case UserStatusWAITINGFORACTIVATION:
 		return true
@@ -355,6 +515,24 @@ func (e VerificationStatus) Valid() bool {
 	case NOTVERIFIED:
 		return true
 	case VERIFIED:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetPartnerTransactionsParamsScope.
+const (
+	All GetPartnerTransactionsParamsScope = "all"
+	Own GetPartnerTransactionsParamsScope = "own"
+)
+
+// Valid indicates whether the value is a known member of the GetPartnerTransactionsParamsScope enum.
+func (e GetPartnerTransactionsParamsScope) Valid() bool {
+	switch e {
+	case All:
+		return true
+	case Own:
 		return true
 	default:
 		return false
@@ -686,6 +864,37 @@ type SandboxWebhook struct {
 	BaseUrl *string `json:"baseUrl"`
 }
 
+// SepaDeposit defines model for SepaDeposit.
+type SepaDeposit struct {
+	Id string `json:"id"`
+
+	// ExternalUserId Who received it; null for you.
+	ExternalUserId *string `json:"externalUserId"`
+
+	// Amount Exact decimal with all decimals of the currency, as a string.
+	Amount   FixedAmount         `json:"amount"`
+	Currency SepaDepositCurrency `json:"currency"`
+
+	// SenderName As the bank reports it.
+	SenderName string `json:"senderName"`
+	SenderIban string `json:"senderIban"`
+
+	// Title Reference that the payer wrote.
+	Title string `json:"title"`
+
+	// Status PENDING: seen at the bank, and not credited yet. SUCCESSFUL: credited.
+	Status SepaDepositStatus `json:"status"`
+
+	// CreatedAt ISO 8601, UTC, milliseconds.
+	CreatedAt Time `json:"createdAt"`
+}
+
+// SepaDepositCurrency defines model for SepaDeposit.Currency.
+type SepaDepositCurrency string
+
+// SepaDepositStatus PENDING: seen at the bank, and not credited yet. SUCCESSFUL: credited.
+type SepaDepositStatus string
+
 // SepaDepositInfo defines model for SepaDepositInfo.
 type SepaDepositInfo struct {
 	// Title Reference that the payer must put into the bank transfer unchanged.
@@ -698,8 +907,101 @@ type SepaDepositInfo struct {
 	Address       string `json:"address"`
 }
 
+// Statement defines model for Statement.
+type Statement struct {
+	Date string `json:"date"`
+
+	// Currency Lower case in answers. Requests may use any case.
+	Currency Currency `json:"currency"`
+
+	// OpeningBalance What was booked before the day. Held money is part of it.
+	OpeningBalance FixedAmount      `json:"openingBalance"`
+	Entries        []StatementEntry `json:"entries"`
+
+	// ClosingBalance The same at the end of the day.
+	ClosingBalance FixedAmount `json:"closingBalance"`
+}
+
+// StatementEntry defines model for StatementEntry.
+type StatementEntry struct {
+	// Id Id of the operation.
+	Id string `json:"id"`
+
+	// Type Type of the operation, as in the list of transactions.
+	Type string `json:"type"`
+
+	// Posting Which part of the operation was booked, such as amount.
+	Posting   string                  `json:"posting"`
+	Direction StatementEntryDirection `json:"direction"`
+
+	// Amount Exact decimal with all decimals of the currency, as a string.
+	Amount FixedAmount `json:"amount"`
+
+	// Balance After this entry.
+	Balance FixedAmount `json:"balance"`
+
+	// CreatedAt When it was booked, which can be later than the operation was made.
+	CreatedAt Time `json:"createdAt"`
+}
+
+// StatementEntryDirection defines model for StatementEntry.Direction.
+type StatementEntryDirection string
+
 // Time ISO 8601, UTC, milliseconds.
 type Time = string
+
+// Transaction defines model for Transaction.
+type Transaction struct {
+	// Id Id of the operation; its details endpoint takes it.
+	Id   string          `json:"id"`
+	Type TransactionType `json:"type"`
+
+	// Direction Seen from the owner of the entry.
+	Direction TransactionDirection `json:"direction"`
+
+	// Status The state of the operation, in the words of its own details.
+	Status TransactionStatus `json:"status"`
+
+	// Amount Exact decimal with all decimals of the currency, as a string.
+	Amount FixedAmount `json:"amount"`
+
+	// Currency Lower case in answers. Requests may use any case.
+	Currency Currency `json:"currency"`
+
+	// Fee What the owner paid beyond the amount, in the same currency.
+	Fee FixedAmount `json:"fee"`
+
+	// CreatedAt ISO 8601, UTC, milliseconds.
+	CreatedAt Time `json:"createdAt"`
+
+	// ExternalUserId Whose entry it is; null for your own account.
+	ExternalUserId *string `json:"externalUserId"`
+
+	// Details The operation as its details endpoint answers it, with the `reference` and `metadata` that you gave it.
+	Details Transaction_Details `json:"details"`
+}
+
+// TransactionDirection Seen from the owner of the entry.
+type TransactionDirection string
+
+// Transaction_Details The operation as its details endpoint answers it, with the `reference` and `metadata` that you gave it.
+type Transaction_Details struct {
+	union json.RawMessage
+}
+
+// TransactionPage defines model for TransactionPage.
+type TransactionPage struct {
+	Transactions []Transaction `json:"transactions"`
+
+	// NextCursor For the next page; null on the last one.
+	NextCursor *string `json:"nextCursor"`
+}
+
+// TransactionStatus The state of the operation, in the words of its own details.
+type TransactionStatus string
+
+// TransactionType defines model for TransactionType.
+type TransactionType string
 
 // Transfer defines model for Transfer.
 type Transfer struct {
@@ -751,7 +1053,8 @@ type User struct {
 	// Model How the user was created. NO_KYC users have coins only, and are active from the start.
 	Model UserModel `json:"model"`
 
-	// Status ACTIVE from the activation on, whatever the two marks below say.
+	// Status SUSPENDED: you suspended the user, or we froze it; the two marks tell which, and nothing goes out (P455). Otherwise
+	// ACTIVE once the account was activated, and WAITING_FOR_ACTIVATION before.
 	Status UserStatus `json:"status"`
 
 	// MissingForActivation What still has to happen. Empty for an active user.
@@ -771,12 +1074,6 @@ type User struct {
 	CreatedAt   Time    `json:"createdAt"`
 	ActivatedAt *string `json:"activatedAt"`
 }
-
-// UserModel How the user was created. NO_KYC users have coins only, and are active from the start.
-type UserModel string
-
-// UserStatus ACTIVE from the activation on, whatever the two marks below say.
-type UserStatus string
 
 // UserBalances defines model for UserBalances.
 type UserBalances struct {
@@ -799,6 +1096,17 @@ type UserCreated struct {
 	PoaRequiredForExtended bool `json:"poaRequiredForExtended"`
 }
 
+// UserModel How the user was created. NO_KYC users have coins only, and are active from the start.
+type UserModel string
+
+// UserPage defines model for UserPage.
+type UserPage struct {
+	Users []UserSummary `json:"users"`
+
+	// NextCursor For the next page; null on the last one.
+	NextCursor *string `json:"nextCursor"`
+}
+
 // UserProfile As you sent it. Null stands for what the body that created the user does not have. Document numbers are never shown.
 type UserProfile struct {
 	Email     string  `json:"email"`
@@ -818,6 +1126,38 @@ type UserProfile struct {
 	BirthCountry             *string `json:"birthCountry"`
 	BirthDate                *string `json:"birthDate"`
 	UserIdentificationNumber *string `json:"userIdentificationNumber"`
+}
+
+// UserStatus SUSPENDED: you suspended the user, or we froze it; the two marks tell which, and nothing goes out (P455). Otherwise
+// ACTIVE once the account was activated, and WAITING_FOR_ACTIVATION before.
+type UserStatus string
+
+// UserSummary defines model for UserSummary.
+type UserSummary struct {
+	UserId string `json:"userId"`
+
+	// ExternalUserId Your own id of a user, unique among your users and never used again. 1 to 128 characters. Not allowed are the
+	// characters `/ ? # % \`, control characters, a space at either end, `.` and `..`, and the words balances, transactions,
+	// verification, kyc-files, poa-files, suspend and unsuspend.
+	ExternalUserId ExternalUserId `json:"externalUserId"`
+
+	// Model How the user was created. NO_KYC users have coins only, and are active from the start.
+	Model UserModel `json:"model"`
+
+	// Status SUSPENDED: you suspended the user, or we froze it; the two marks tell which, and nothing goes out (P455). Otherwise
+	// ACTIVE once the account was activated, and WAITING_FOR_ACTIVATION before.
+	Status             UserStatus         `json:"status"`
+	VerificationStatus VerificationStatus `json:"verificationStatus"`
+	SuspendedByPartner bool               `json:"suspendedByPartner"`
+	FrozenByOperator   bool               `json:"frozenByOperator"`
+	Email              string             `json:"email"`
+	FirstName          string             `json:"firstName"`
+	LastName           string             `json:"lastName"`
+	Country            string             `json:"country"`
+
+	// CreatedAt ISO 8601, UTC, milliseconds.
+	CreatedAt   Time    `json:"createdAt"`
+	ActivatedAt *string `json:"activatedAt"`
 }
 
 // UserVerification defines model for UserVerification.
@@ -846,8 +1186,32 @@ type UserVerification struct {
 // VerificationStatus defines model for VerificationStatus.
 type VerificationStatus string
 
+// Cursor defines model for Cursor.
+type Cursor = string
+
+// DepositId defines model for DepositId.
+type DepositId = string
+
+// From defines model for From.
+type From = string
+
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
+
+// IdempotencyKeyFilter defines model for IdempotencyKeyFilter.
+type IdempotencyKeyFilter = string
+
+// Limit defines model for Limit.
+type Limit = int
+
+// ReferenceFilter Your own reference. Returned in details, history and webhooks, and never interpreted.
+type ReferenceFilter = Reference
+
+// To defines model for To.
+type To = string
+
+// TransactionCurrency defines model for TransactionCurrency.
+type TransactionCurrency = string
 
 // TransferId defines model for TransferId.
 type TransferId = string
@@ -864,17 +1228,73 @@ type IdempotencyConflict = Error
 // NotInProduction defines model for NotInProduction.
 type NotInProduction = Error
 
+// QueryRefused defines model for QueryRefused.
+type QueryRefused = Error
+
 // Refused defines model for Refused.
 type Refused = Error
 
 // TooManyRequests defines model for TooManyRequests.
 type TooManyRequests = Error
 
+// Transactions defines model for Transactions.
+type Transactions = TransactionPage
+
 // UnsupportedMediaType defines model for UnsupportedMediaType.
 type UnsupportedMediaType = Error
 
+// UserQueryRefused defines model for UserQueryRefused.
+type UserQueryRefused = Error
+
 // UserRefused defines model for UserRefused.
 type UserRefused = Error
+
+// GetPartnerStatementParams defines parameters for GetPartnerStatement.
+type GetPartnerStatementParams struct {
+	// Date Day in UTC. Today and earlier.
+	Date string `form:"date" json:"date"`
+
+	// Currency Slug of a currency, in any case. P410 for one that there is not.
+	Currency string `form:"currency" json:"currency"`
+}
+
+// GetPartnerTransactionsParams defines parameters for GetPartnerTransactions.
+type GetPartnerTransactionsParams struct {
+	// Scope `own`: your own account. `all`: your users' accounts too.
+	Scope *GetPartnerTransactionsParamsScope `form:"scope,omitempty" json:"scope,omitempty"`
+
+	// Type Only operations of this type.
+	Type *TransactionType `form:"type,omitempty" json:"type,omitempty"`
+
+	// Currency Only entries in this currency. A slug in any case; P410 for one that there is not.
+	Currency *TransactionCurrency `form:"currency,omitempty" json:"currency,omitempty"`
+
+	// Status Only operations in this state now.
+	Status *TransactionStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Reference Only operations that you made with exactly this `reference`.
+	Reference *ReferenceFilter `form:"reference,omitempty" json:"reference,omitempty"`
+
+	// IdempotencyKey Only the operation that you made with this `Idempotency-Key`. Keys of operations that moved money are kept for ever.
+	IdempotencyKey *IdempotencyKeyFilter `form:"idempotencyKey,omitempty" json:"idempotencyKey,omitempty"`
+
+	// From Only what was created at this time or later. A time of ISO 8601 with its offset, such as `2025-08-05T12:33:54.730+02:00`,
+	// or a date, which means its first moment in UTC. Write `+` in a query as `%2B`.
+	From *From `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only what was created before this time, in the forms of `from`. It must not be earlier than `from`.
+	To *To `form:"to,omitempty" json:"to,omitempty"`
+
+	// Limit How many entries a page can have.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `nextCursor` of the page before, for the next one. It is good for the list and the filters that it came with, and for
+	// no other; `limit` may change. P403 otherwise.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// GetPartnerTransactionsParamsScope defines parameters for GetPartnerTransactions.
+type GetPartnerTransactionsParamsScope string
 
 // SandboxSepaDepositParams defines parameters for SandboxSepaDeposit.
 type SandboxSepaDepositParams struct {
@@ -909,6 +1329,61 @@ type CreateUser201JSONResponseBody struct {
 	union json.RawMessage
 }
 
+// GetUserTransactionsParams defines parameters for GetUserTransactions.
+type GetUserTransactionsParams struct {
+	// Type Only operations of this type.
+	Type *TransactionType `form:"type,omitempty" json:"type,omitempty"`
+
+	// Currency Only entries in this currency. A slug in any case; P410 for one that there is not.
+	Currency *TransactionCurrency `form:"currency,omitempty" json:"currency,omitempty"`
+
+	// Status Only operations in this state now.
+	Status *TransactionStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Reference Only operations that you made with exactly this `reference`.
+	Reference *ReferenceFilter `form:"reference,omitempty" json:"reference,omitempty"`
+
+	// IdempotencyKey Only the operation that you made with this `Idempotency-Key`. Keys of operations that moved money are kept for ever.
+	IdempotencyKey *IdempotencyKeyFilter `form:"idempotencyKey,omitempty" json:"idempotencyKey,omitempty"`
+
+	// From Only what was created at this time or later. A time of ISO 8601 with its offset, such as `2025-08-05T12:33:54.730+02:00`,
+	// or a date, which means its first moment in UTC. Write `+` in a query as `%2B`.
+	From *From `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only what was created before this time, in the forms of `from`. It must not be earlier than `from`.
+	To *To `form:"to,omitempty" json:"to,omitempty"`
+
+	// Limit How many entries a page can have.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `nextCursor` of the page before, for the next one. It is good for the list and the filters that it came with, and for
+	// no other; `limit` may change. P403 otherwise.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListUsersParams defines parameters for ListUsers.
+type ListUsersParams struct {
+	// Status Only users in this state now.
+	Status *UserStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Email Only users with exactly this address. The case of the letters A to Z does not matter.
+	Email *string `form:"email,omitempty" json:"email,omitempty"`
+
+	// From Only what was created at this time or later. A time of ISO 8601 with its offset, such as `2025-08-05T12:33:54.730+02:00`,
+	// or a date, which means its first moment in UTC. Write `+` in a query as `%2B`.
+	From *From `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only what was created before this time, in the forms of `from`. It must not be earlier than `from`.
+	To *To `form:"to,omitempty" json:"to,omitempty"`
+
+	// Limit How many entries a page can have.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `nextCursor` of the page before, for the next one. It is good for the list and the filters that it came with, and for
+	// no other; `limit` may change. P403 otherwise.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // SandboxSepaDepositJSONRequestBody defines body for SandboxSepaDeposit for application/json ContentType.
 type SandboxSepaDepositJSONRequestBody = SandboxSepaDeposit
 
@@ -923,6 +1398,68 @@ type CreateTransferJSONRequestBody = NewTransfer
 
 // CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
 type CreateUserJSONRequestBody = CreateUser
+
+// AsTransfer returns the union data inside the Transaction_Details as a Transfer
+func (t Transaction_Details) AsTransfer() (Transfer, error) {
+	var body Transfer
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromTransfer overwrites any union data inside the Transaction_Details as the provided Transfer
+func (t *Transaction_Details) FromTransfer(v Transfer) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeTransfer performs a merge with any union data inside the Transaction_Details, using the provided Transfer
+func (t *Transaction_Details) MergeTransfer(v Transfer) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsSepaDeposit returns the union data inside the Transaction_Details as a SepaDeposit
+func (t Transaction_Details) AsSepaDeposit() (SepaDeposit, error) {
+	var body SepaDeposit
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromSepaDeposit overwrites any union data inside the Transaction_Details as the provided SepaDeposit
+func (t *Transaction_Details) FromSepaDeposit(v SepaDeposit) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeSepaDeposit performs a merge with any union data inside the Transaction_Details, using the provided SepaDeposit
+func (t *Transaction_Details) MergeSepaDeposit(v SepaDeposit) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t Transaction_Details) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *Transaction_Details) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
 
 // AsUserCreated returns the union data inside the CreateUser201JSONResponseBody as a UserCreated
 func (t CreateUser201JSONResponseBody) AsUserCreated() (UserCreated, error) {
@@ -1075,6 +1612,25 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/partner/sepa-deposit/info (the `GetPartnerSepaDepositInfo` operationId).
 	GetPartnerSepaDepositInfo(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetPartnerStatement Get a statement of one day
+	//
+	// What was booked on your own account in one currency on one day (UTC), oldest first. `openingBalance` and all entries
+	// together make `closingBalance` exactly. Money is held before it is booked, so an operation that is still open is not
+	// there yet; one with several bookings, such as an amount and a fee, has an entry for each. The day that is not over
+	// has a statement up to now. A day with more than 100,000 entries is refused with P403: list its transactions.
+	//
+	// Corresponds with GET /v1/partner/statement (the `GetPartnerStatement` operationId).
+	GetPartnerStatement(ctx context.Context, params *GetPartnerStatementParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPartnerTransactions List transactions
+	//
+	// What came in and went out on your own account, newest first. With `scope=all` the entries of your users are there as
+	// well. An entry is one owner's side of an operation: an internal transfer is `OUT` for the one who paid and `IN` for
+	// the one who received, so it can be two entries of one list.
+	//
+	// Corresponds with GET /v1/partner/transactions (the `GetPartnerTransactions` operationId).
+	GetPartnerTransactions(ctx context.Context, params *GetPartnerTransactionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// SandboxSepaDepositWithBody Let a bank transfer arrive
 	//
 	// Sends euros from an imagined bank account. With `iban`, the account that owns it is credited. Without it the payment
@@ -1147,6 +1703,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /v1/sandbox/webhook (the `SandboxSetWebhook` operationId).
 	SandboxSetWebhook(ctx context.Context, body SandboxSetWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetSepaDeposit Get SEPA deposit details
+	//
+	// One bank transfer that arrived for you or for one of your users.
+	//
+	// Corresponds with GET /v1/sepa-deposit/details/{depositId} (the `GetSepaDeposit` operationId).
+	GetSepaDeposit(ctx context.Context, depositId DepositId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetUserSepaDepositInfo Get a user's SEPA deposit info
 	//
@@ -1224,6 +1787,14 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/user/balances/{externalUserId} (the `GetUserBalances` operationId).
 	GetUserBalances(ctx context.Context, externalUserId ExternalUserId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetUserTransactions List a user's transactions
+	//
+	// What came in and went out on a user's account, newest first. The entries are those of
+	// `GET /v1/partner/transactions`.
+	//
+	// Corresponds with GET /v1/user/transactions/{externalUserId} (the `GetUserTransactions` operationId).
+	GetUserTransactions(ctx context.Context, externalUserId ExternalUserId, params *GetUserTransactionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetUser Get a user
 	//
 	// One look at an account: the profile, how far the verification is, what blocks the account, and what is still missing
@@ -1238,6 +1809,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/user/{externalUserId}/balances (the `GetUserBalancesAlias` operationId).
 	GetUserBalancesAlias(ctx context.Context, externalUserId ExternalUserId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListUsers List users
+	//
+	// Your users, newest first, each in a few lines. `GET /v1/user/{externalUserId}` tells everything about one.
+	//
+	// Corresponds with GET /v1/users (the `ListUsers` operationId).
+	ListUsers(ctx context.Context, params *ListUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // GetPartnerBalances Get balances
@@ -1266,6 +1844,45 @@ func (c *Client) GetPartnerBalances(ctx context.Context, reqEditors ...RequestEd
 // Corresponds with GET /v1/partner/sepa-deposit/info (the `GetPartnerSepaDepositInfo` operationId).
 func (c *Client) GetPartnerSepaDepositInfo(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetPartnerSepaDepositInfoRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPartnerStatement Get a statement of one day
+//
+// What was booked on your own account in one currency on one day (UTC), oldest first. `openingBalance` and all entries
+// together make `closingBalance` exactly. Money is held before it is booked, so an operation that is still open is not
+// there yet; one with several bookings, such as an amount and a fee, has an entry for each. The day that is not over
+// has a statement up to now. A day with more than 100,000 entries is refused with P403: list its transactions.
+//
+// Corresponds with GET /v1/partner/statement (the `GetPartnerStatement` operationId).
+func (c *Client) GetPartnerStatement(ctx context.Context, params *GetPartnerStatementParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPartnerStatementRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPartnerTransactions List transactions
+//
+// What came in and went out on your own account, newest first. With `scope=all` the entries of your users are there as
+// well. An entry is one owner's side of an operation: an internal transfer is `OUT` for the one who paid and `IN` for
+// the one who received, so it can be two entries of one list.
+//
+// Corresponds with GET /v1/partner/transactions (the `GetPartnerTransactions` operationId).
+func (c *Client) GetPartnerTransactions(ctx context.Context, params *GetPartnerTransactionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPartnerTransactionsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1409,6 +2026,23 @@ func (c *Client) SandboxSetWebhookWithBody(ctx context.Context, contentType stri
 // Corresponds with PUT /v1/sandbox/webhook (the `SandboxSetWebhook` operationId).
 func (c *Client) SandboxSetWebhook(ctx context.Context, body SandboxSetWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSandboxSetWebhookRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetSepaDeposit Get SEPA deposit details
+//
+// One bank transfer that arrived for you or for one of your users.
+//
+// Corresponds with GET /v1/sepa-deposit/details/{depositId} (the `GetSepaDeposit` operationId).
+func (c *Client) GetSepaDeposit(ctx context.Context, depositId DepositId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetSepaDepositRequest(c.Server, depositId)
 	if err != nil {
 		return nil, err
 	}
@@ -1565,6 +2199,24 @@ func (c *Client) GetUserBalances(ctx context.Context, externalUserId ExternalUse
 	return c.Client.Do(req)
 }
 
+// GetUserTransactions List a user's transactions
+//
+// What came in and went out on a user's account, newest first. The entries are those of
+// `GET /v1/partner/transactions`.
+//
+// Corresponds with GET /v1/user/transactions/{externalUserId} (the `GetUserTransactions` operationId).
+func (c *Client) GetUserTransactions(ctx context.Context, externalUserId ExternalUserId, params *GetUserTransactionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetUserTransactionsRequest(c.Server, externalUserId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetUser Get a user
 //
 // One look at an account: the profile, how far the verification is, what blocks the account, and what is still missing
@@ -1590,6 +2242,23 @@ func (c *Client) GetUser(ctx context.Context, externalUserId ExternalUserId, req
 // Corresponds with GET /v1/user/{externalUserId}/balances (the `GetUserBalancesAlias` operationId).
 func (c *Client) GetUserBalancesAlias(ctx context.Context, externalUserId ExternalUserId, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetUserBalancesAliasRequest(c.Server, externalUserId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListUsers List users
+//
+// Your users, newest first, each in a few lines. `GET /v1/user/{externalUserId}` tells everything about one.
+//
+// Corresponds with GET /v1/users (the `ListUsers` operationId).
+func (c *Client) ListUsers(ctx context.Context, params *ListUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListUsersRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1644,6 +2313,206 @@ func NewGetPartnerSepaDepositInfoRequest(server string) (*http.Request, error) {
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetPartnerStatementRequest constructs an http.Request for the GetPartnerStatement method
+func NewGetPartnerStatementRequest(server string, params *GetPartnerStatementParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/partner/statement")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "date", params.Date, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "currency", params.Currency, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetPartnerTransactionsRequest constructs an http.Request for the GetPartnerTransactions method
+func NewGetPartnerTransactionsRequest(server string, params *GetPartnerTransactionsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/partner/transactions")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Scope != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "scope", *params.Scope, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Type != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "type", *params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Currency != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "currency", *params.Currency, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Status != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Reference != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "reference", *params.Reference, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "single-line"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.IdempotencyKey != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "idempotencyKey", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.From != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "moment"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.To != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "moment"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Limit != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Cursor != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -1830,6 +2699,40 @@ func NewSandboxSetWebhookRequestWithBody(server string, contentType string, body
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetSepaDepositRequest constructs an http.Request for the GetSepaDeposit method
+func NewGetSepaDepositRequest(server string, depositId DepositId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "depositId", depositId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/sepa-deposit/details/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -2042,6 +2945,145 @@ func NewGetUserBalancesRequest(server string, externalUserId ExternalUserId) (*h
 	return req, nil
 }
 
+// NewGetUserTransactionsRequest constructs an http.Request for the GetUserTransactions method
+func NewGetUserTransactionsRequest(server string, externalUserId ExternalUserId, params *GetUserTransactionsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "externalUserId", externalUserId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "external-user-id"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/user/transactions/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Type != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "type", *params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Currency != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "currency", *params.Currency, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Status != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Reference != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "reference", *params.Reference, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "single-line"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.IdempotencyKey != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "idempotencyKey", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.From != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "moment"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.To != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "moment"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Limit != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Cursor != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetUserRequest constructs an http.Request for the GetUser method
 func NewGetUserRequest(server string, externalUserId ExternalUserId) (*http.Request, error) {
 	var err error
@@ -2100,6 +3142,108 @@ func NewGetUserBalancesAliasRequest(server string, externalUserId ExternalUserId
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListUsersRequest constructs an http.Request for the ListUsers method
+func NewListUsersRequest(server string, params *ListUsersParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/users")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Status != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Email != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "email", *params.Email, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.From != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "moment"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.To != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "moment"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Limit != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if params.Cursor != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -2172,6 +3316,29 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/partner/sepa-deposit/info (the `GetPartnerSepaDepositInfo` operationId).
 	GetPartnerSepaDepositInfoWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetPartnerSepaDepositInfoResponse, error)
+
+	// GetPartnerStatementWithResponse Get a statement of one day
+	//
+	// What was booked on your own account in one currency on one day (UTC), oldest first. `openingBalance` and all entries
+	// together make `closingBalance` exactly. Money is held before it is booked, so an operation that is still open is not
+	// there yet; one with several bookings, such as an amount and a fee, has an entry for each. The day that is not over
+	// has a statement up to now. A day with more than 100,000 entries is refused with P403: list its transactions.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/partner/statement (the `GetPartnerStatement` operationId).
+	GetPartnerStatementWithResponse(ctx context.Context, params *GetPartnerStatementParams, reqEditors ...RequestEditorFn) (*GetPartnerStatementResponse, error)
+
+	// GetPartnerTransactionsWithResponse List transactions
+	//
+	// What came in and went out on your own account, newest first. With `scope=all` the entries of your users are there as
+	// well. An entry is one owner's side of an operation: an internal transfer is `OUT` for the one who paid and `IN` for
+	// the one who received, so it can be two entries of one list.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/partner/transactions (the `GetPartnerTransactions` operationId).
+	GetPartnerTransactionsWithResponse(ctx context.Context, params *GetPartnerTransactionsParams, reqEditors ...RequestEditorFn) (*GetPartnerTransactionsResponse, error)
 
 	// SandboxSepaDepositWithBodyWithResponse Let a bank transfer arrive
 	//
@@ -2247,6 +3414,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /v1/sandbox/webhook (the `SandboxSetWebhook` operationId).
 	SandboxSetWebhookWithResponse(ctx context.Context, body SandboxSetWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*SandboxSetWebhookResponse, error)
+
+	// GetSepaDepositWithResponse Get SEPA deposit details
+	//
+	// One bank transfer that arrived for you or for one of your users.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/sepa-deposit/details/{depositId} (the `GetSepaDeposit` operationId).
+	GetSepaDepositWithResponse(ctx context.Context, depositId DepositId, reqEditors ...RequestEditorFn) (*GetSepaDepositResponse, error)
 
 	// GetUserSepaDepositInfoWithResponse Get a user's SEPA deposit info
 	//
@@ -2330,6 +3506,16 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/user/balances/{externalUserId} (the `GetUserBalances` operationId).
 	GetUserBalancesWithResponse(ctx context.Context, externalUserId ExternalUserId, reqEditors ...RequestEditorFn) (*GetUserBalancesResponse, error)
 
+	// GetUserTransactionsWithResponse List a user's transactions
+	//
+	// What came in and went out on a user's account, newest first. The entries are those of
+	// `GET /v1/partner/transactions`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/user/transactions/{externalUserId} (the `GetUserTransactions` operationId).
+	GetUserTransactionsWithResponse(ctx context.Context, externalUserId ExternalUserId, params *GetUserTransactionsParams, reqEditors ...RequestEditorFn) (*GetUserTransactionsResponse, error)
+
 	// GetUserWithResponse Get a user
 	//
 	// One look at an account: the profile, how far the verification is, what blocks the account, and what is still missing
@@ -2348,6 +3534,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/user/{externalUserId}/balances (the `GetUserBalancesAlias` operationId).
 	GetUserBalancesAliasWithResponse(ctx context.Context, externalUserId ExternalUserId, reqEditors ...RequestEditorFn) (*GetUserBalancesAliasResponse, error)
+
+	// ListUsersWithResponse List users
+	//
+	// Your users, newest first, each in a few lines. `GET /v1/user/{externalUserId}` tells everything about one.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/users (the `ListUsers` operationId).
+	ListUsersWithResponse(ctx context.Context, params *ListUsersParams, reqEditors ...RequestEditorFn) (*ListUsersResponse, error)
 }
 
 // GetPartnerBalancesResponse200Headers the declared response headers of an HTTP 200 response for GetPartnerBalances
@@ -2534,6 +3729,196 @@ func (r GetPartnerSepaDepositInfoResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetPartnerSepaDepositInfoResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetPartnerStatementResponse200Headers the declared response headers of an HTTP 200 response for GetPartnerStatement
+type GetPartnerStatementResponse200Headers struct {
+	XRequestId string
+}
+
+// GetPartnerStatementResponse400Headers the declared response headers of an HTTP 400 response for GetPartnerStatement
+type GetPartnerStatementResponse400Headers struct {
+	RetryAfter *int
+	XRequestId string
+}
+
+// GetPartnerStatementResponse401Headers the declared response headers of an HTTP 401 response for GetPartnerStatement
+type GetPartnerStatementResponse401Headers struct {
+	XRequestId string
+}
+
+// GetPartnerStatementResponse429Headers the declared response headers of an HTTP 429 response for GetPartnerStatement
+type GetPartnerStatementResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+	XRequestId         string
+}
+
+type GetPartnerStatementResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Statement
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *QueryRefused
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *AccessDenied
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetPartnerStatementResponse200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *GetPartnerStatementResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetPartnerStatementResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetPartnerStatementResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPartnerStatementResponse) GetJSON200() *Statement {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r GetPartnerStatementResponse) GetJSON400() *QueryRefused {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetPartnerStatementResponse) GetJSON401() *AccessDenied {
+	return r.JSON401
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetPartnerStatementResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPartnerStatementResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPartnerStatementResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPartnerStatementResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPartnerStatementResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetPartnerTransactionsResponse200Headers the declared response headers of an HTTP 200 response for GetPartnerTransactions
+type GetPartnerTransactionsResponse200Headers struct {
+	XRequestId string
+}
+
+// GetPartnerTransactionsResponse400Headers the declared response headers of an HTTP 400 response for GetPartnerTransactions
+type GetPartnerTransactionsResponse400Headers struct {
+	RetryAfter *int
+	XRequestId string
+}
+
+// GetPartnerTransactionsResponse401Headers the declared response headers of an HTTP 401 response for GetPartnerTransactions
+type GetPartnerTransactionsResponse401Headers struct {
+	XRequestId string
+}
+
+// GetPartnerTransactionsResponse429Headers the declared response headers of an HTTP 429 response for GetPartnerTransactions
+type GetPartnerTransactionsResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+	XRequestId         string
+}
+
+type GetPartnerTransactionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Transactions
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *QueryRefused
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *AccessDenied
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetPartnerTransactionsResponse200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *GetPartnerTransactionsResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetPartnerTransactionsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetPartnerTransactionsResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPartnerTransactionsResponse) GetJSON200() *Transactions {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r GetPartnerTransactionsResponse) GetJSON400() *QueryRefused {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetPartnerTransactionsResponse) GetJSON401() *AccessDenied {
+	return r.JSON401
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetPartnerTransactionsResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPartnerTransactionsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPartnerTransactionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPartnerTransactionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPartnerTransactionsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -3084,6 +4469,115 @@ func (r SandboxSetWebhookResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r SandboxSetWebhookResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetSepaDepositResponse200Headers the declared response headers of an HTTP 200 response for GetSepaDeposit
+type GetSepaDepositResponse200Headers struct {
+	XRequestId string
+}
+
+// GetSepaDepositResponse400Headers the declared response headers of an HTTP 400 response for GetSepaDeposit
+type GetSepaDepositResponse400Headers struct {
+	RetryAfter *int
+	XRequestId string
+}
+
+// GetSepaDepositResponse401Headers the declared response headers of an HTTP 401 response for GetSepaDeposit
+type GetSepaDepositResponse401Headers struct {
+	XRequestId string
+}
+
+// GetSepaDepositResponse404Headers the declared response headers of an HTTP 404 response for GetSepaDeposit
+type GetSepaDepositResponse404Headers struct {
+	XRequestId string
+}
+
+// GetSepaDepositResponse429Headers the declared response headers of an HTTP 429 response for GetSepaDeposit
+type GetSepaDepositResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+	XRequestId         string
+}
+
+type GetSepaDepositResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SepaDeposit
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Refused
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *AccessDenied
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Error
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetSepaDepositResponse200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *GetSepaDepositResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetSepaDepositResponse401Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *GetSepaDepositResponse404Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetSepaDepositResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetSepaDepositResponse) GetJSON200() *SepaDeposit {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r GetSepaDepositResponse) GetJSON400() *Refused {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetSepaDepositResponse) GetJSON401() *AccessDenied {
+	return r.JSON401
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r GetSepaDepositResponse) GetJSON404() *Error {
+	return r.JSON404
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetSepaDepositResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r GetSepaDepositResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetSepaDepositResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetSepaDepositResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetSepaDepositResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -3665,6 +5159,101 @@ func (r GetUserBalancesResponse) ContentType() string {
 	return ""
 }
 
+// GetUserTransactionsResponse200Headers the declared response headers of an HTTP 200 response for GetUserTransactions
+type GetUserTransactionsResponse200Headers struct {
+	XRequestId string
+}
+
+// GetUserTransactionsResponse400Headers the declared response headers of an HTTP 400 response for GetUserTransactions
+type GetUserTransactionsResponse400Headers struct {
+	RetryAfter *int
+	XRequestId string
+}
+
+// GetUserTransactionsResponse401Headers the declared response headers of an HTTP 401 response for GetUserTransactions
+type GetUserTransactionsResponse401Headers struct {
+	XRequestId string
+}
+
+// GetUserTransactionsResponse429Headers the declared response headers of an HTTP 429 response for GetUserTransactions
+type GetUserTransactionsResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+	XRequestId         string
+}
+
+type GetUserTransactionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Transactions
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *UserQueryRefused
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *AccessDenied
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetUserTransactionsResponse200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *GetUserTransactionsResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetUserTransactionsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetUserTransactionsResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetUserTransactionsResponse) GetJSON200() *Transactions {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r GetUserTransactionsResponse) GetJSON400() *UserQueryRefused {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetUserTransactionsResponse) GetJSON401() *AccessDenied {
+	return r.JSON401
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetUserTransactionsResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r GetUserTransactionsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetUserTransactionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetUserTransactionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetUserTransactionsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetUserResponse200Headers the declared response headers of an HTTP 200 response for GetUser
 type GetUserResponse200Headers struct {
 	XRequestId string
@@ -3855,6 +5444,101 @@ func (r GetUserBalancesAliasResponse) ContentType() string {
 	return ""
 }
 
+// ListUsersResponse200Headers the declared response headers of an HTTP 200 response for ListUsers
+type ListUsersResponse200Headers struct {
+	XRequestId string
+}
+
+// ListUsersResponse400Headers the declared response headers of an HTTP 400 response for ListUsers
+type ListUsersResponse400Headers struct {
+	RetryAfter *int
+	XRequestId string
+}
+
+// ListUsersResponse401Headers the declared response headers of an HTTP 401 response for ListUsers
+type ListUsersResponse401Headers struct {
+	XRequestId string
+}
+
+// ListUsersResponse429Headers the declared response headers of an HTTP 429 response for ListUsers
+type ListUsersResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+	XRequestId         string
+}
+
+type ListUsersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *UserPage
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Refused
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *AccessDenied
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListUsersResponse200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *ListUsersResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListUsersResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListUsersResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListUsersResponse) GetJSON200() *UserPage {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r ListUsersResponse) GetJSON400() *Refused {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ListUsersResponse) GetJSON401() *AccessDenied {
+	return r.JSON401
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ListUsersResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r ListUsersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListUsersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListUsersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListUsersResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetPartnerBalancesWithResponse Get balances
 //
 // Your own balances, one per currency. `amount` is what can be spent; held money is in `heldAmount` and not in
@@ -3885,6 +5569,41 @@ func (c *ClientWithResponses) GetPartnerSepaDepositInfoWithResponse(ctx context.
 		return nil, err
 	}
 	return ParseGetPartnerSepaDepositInfoResponse(rsp)
+}
+
+// GetPartnerStatementWithResponse Get a statement of one day
+//
+// What was booked on your own account in one currency on one day (UTC), oldest first. `openingBalance` and all entries
+// together make `closingBalance` exactly. Money is held before it is booked, so an operation that is still open is not
+// there yet; one with several bookings, such as an amount and a fee, has an entry for each. The day that is not over
+// has a statement up to now. A day with more than 100,000 entries is refused with P403: list its transactions.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/partner/statement (the `GetPartnerStatement` operationId).
+func (c *ClientWithResponses) GetPartnerStatementWithResponse(ctx context.Context, params *GetPartnerStatementParams, reqEditors ...RequestEditorFn) (*GetPartnerStatementResponse, error) {
+	rsp, err := c.GetPartnerStatement(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPartnerStatementResponse(rsp)
+}
+
+// GetPartnerTransactionsWithResponse List transactions
+//
+// What came in and went out on your own account, newest first. With `scope=all` the entries of your users are there as
+// well. An entry is one owner's side of an operation: an internal transfer is `OUT` for the one who paid and `IN` for
+// the one who received, so it can be two entries of one list.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/partner/transactions (the `GetPartnerTransactions` operationId).
+func (c *ClientWithResponses) GetPartnerTransactionsWithResponse(ctx context.Context, params *GetPartnerTransactionsParams, reqEditors ...RequestEditorFn) (*GetPartnerTransactionsResponse, error) {
+	rsp, err := c.GetPartnerTransactions(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPartnerTransactionsResponse(rsp)
 }
 
 // SandboxSepaDepositWithBodyWithResponse Let a bank transfer arrive
@@ -4002,6 +5721,21 @@ func (c *ClientWithResponses) SandboxSetWebhookWithResponse(ctx context.Context,
 		return nil, err
 	}
 	return ParseSandboxSetWebhookResponse(rsp)
+}
+
+// GetSepaDepositWithResponse Get SEPA deposit details
+//
+// One bank transfer that arrived for you or for one of your users.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/sepa-deposit/details/{depositId} (the `GetSepaDeposit` operationId).
+func (c *ClientWithResponses) GetSepaDepositWithResponse(ctx context.Context, depositId DepositId, reqEditors ...RequestEditorFn) (*GetSepaDepositResponse, error) {
+	rsp, err := c.GetSepaDeposit(ctx, depositId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetSepaDepositResponse(rsp)
 }
 
 // GetUserSepaDepositInfoWithResponse Get a user's SEPA deposit info
@@ -4128,6 +5862,22 @@ func (c *ClientWithResponses) GetUserBalancesWithResponse(ctx context.Context, e
 	return ParseGetUserBalancesResponse(rsp)
 }
 
+// GetUserTransactionsWithResponse List a user's transactions
+//
+// What came in and went out on a user's account, newest first. The entries are those of
+// `GET /v1/partner/transactions`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/user/transactions/{externalUserId} (the `GetUserTransactions` operationId).
+func (c *ClientWithResponses) GetUserTransactionsWithResponse(ctx context.Context, externalUserId ExternalUserId, params *GetUserTransactionsParams, reqEditors ...RequestEditorFn) (*GetUserTransactionsResponse, error) {
+	rsp, err := c.GetUserTransactions(ctx, externalUserId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetUserTransactionsResponse(rsp)
+}
+
 // GetUserWithResponse Get a user
 //
 // One look at an account: the profile, how far the verification is, what blocks the account, and what is still missing
@@ -4157,6 +5907,21 @@ func (c *ClientWithResponses) GetUserBalancesAliasWithResponse(ctx context.Conte
 		return nil, err
 	}
 	return ParseGetUserBalancesAliasResponse(rsp)
+}
+
+// ListUsersWithResponse List users
+//
+// Your users, newest first, each in a few lines. `GET /v1/user/{externalUserId}` tells everything about one.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/users (the `ListUsers` operationId).
+func (c *ClientWithResponses) ListUsersWithResponse(ctx context.Context, params *ListUsersParams, reqEditors ...RequestEditorFn) (*ListUsersResponse, error) {
+	rsp, err := c.ListUsers(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListUsersResponse(rsp)
 }
 
 // ParseGetPartnerBalancesResponse parses an HTTP response from a GetPartnerBalancesWithResponse call
@@ -4368,6 +6133,256 @@ func ParseGetPartnerSepaDepositInfoResponse(rsp *http.Response) (*GetPartnerSepa
 		response.Headers401 = &headers
 	case rsp.StatusCode == 429:
 		var headers GetPartnerSepaDepositInfoResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetPartnerStatementResponse parses an HTTP response from a GetPartnerStatementWithResponse call
+func ParseGetPartnerStatementResponse(rsp *http.Response) (*GetPartnerStatementResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPartnerStatementResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Statement
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest QueryRefused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest AccessDenied
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetPartnerStatementResponse200Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers GetPartnerStatementResponse400Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers GetPartnerStatementResponse401Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetPartnerStatementResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetPartnerTransactionsResponse parses an HTTP response from a GetPartnerTransactionsWithResponse call
+func ParseGetPartnerTransactionsResponse(rsp *http.Response) (*GetPartnerTransactionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPartnerTransactionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Transactions
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest QueryRefused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest AccessDenied
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetPartnerTransactionsResponse200Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers GetPartnerTransactionsResponse400Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers GetPartnerTransactionsResponse401Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetPartnerTransactionsResponse429Headers
 		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -5086,6 +7101,148 @@ func ParseSandboxSetWebhookResponse(rsp *http.Response) (*SandboxSetWebhookRespo
 		response.Headers415 = &headers
 	case rsp.StatusCode == 429:
 		var headers SandboxSetWebhookResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetSepaDepositResponse parses an HTTP response from a GetSepaDepositWithResponse call
+func ParseGetSepaDepositResponse(rsp *http.Response) (*GetSepaDepositResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetSepaDepositResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SepaDeposit
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest AccessDenied
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetSepaDepositResponse200Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers GetSepaDepositResponse400Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers GetSepaDepositResponse401Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 404:
+		var headers GetSepaDepositResponse404Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers404 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetSepaDepositResponse429Headers
 		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -5885,6 +8042,131 @@ func ParseGetUserBalancesResponse(rsp *http.Response) (*GetUserBalancesResponse,
 	return response, nil
 }
 
+// ParseGetUserTransactionsResponse parses an HTTP response from a GetUserTransactionsWithResponse call
+func ParseGetUserTransactionsResponse(rsp *http.Response) (*GetUserTransactionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetUserTransactionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Transactions
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest UserQueryRefused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest AccessDenied
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetUserTransactionsResponse200Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers GetUserTransactionsResponse400Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers GetUserTransactionsResponse401Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetUserTransactionsResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseGetUserResponse parses an HTTP response from a GetUserWithResponse call
 func ParseGetUserResponse(rsp *http.Response) (*GetUserResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -6135,6 +8417,131 @@ func ParseGetUserBalancesAliasResponse(rsp *http.Response) (*GetUserBalancesAlia
 	return response, nil
 }
 
+// ParseListUsersResponse parses an HTTP response from a ListUsersWithResponse call
+func ParseListUsersResponse(rsp *http.Response) (*ListUsersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListUsersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest UserPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest AccessDenied
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListUsersResponse200Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers ListUsersResponse400Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers ListUsersResponse401Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListUsersResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// GetPartnerBalances Get balances
@@ -6143,6 +8550,12 @@ type ServerInterface interface {
 	// GetPartnerSepaDepositInfo Get SEPA deposit info
 	// (GET /v1/partner/sepa-deposit/info)
 	GetPartnerSepaDepositInfo(w http.ResponseWriter, r *http.Request)
+	// GetPartnerStatement Get a statement of one day
+	// (GET /v1/partner/statement)
+	GetPartnerStatement(w http.ResponseWriter, r *http.Request, params GetPartnerStatementParams)
+	// GetPartnerTransactions List transactions
+	// (GET /v1/partner/transactions)
+	GetPartnerTransactions(w http.ResponseWriter, r *http.Request, params GetPartnerTransactionsParams)
 	// SandboxSepaDeposit Let a bank transfer arrive
 	// (POST /v1/sandbox/sepa-deposit)
 	SandboxSepaDeposit(w http.ResponseWriter, r *http.Request, params SandboxSepaDepositParams)
@@ -6155,6 +8568,9 @@ type ServerInterface interface {
 	// SandboxSetWebhook Set the webhook address
 	// (PUT /v1/sandbox/webhook)
 	SandboxSetWebhook(w http.ResponseWriter, r *http.Request)
+	// GetSepaDeposit Get SEPA deposit details
+	// (GET /v1/sepa-deposit/details/{depositId})
+	GetSepaDeposit(w http.ResponseWriter, r *http.Request, depositId DepositId)
 	// GetUserSepaDepositInfo Get a user's SEPA deposit info
 	// (GET /v1/sepa-deposit/info/{externalUserId})
 	GetUserSepaDepositInfo(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId)
@@ -6170,12 +8586,18 @@ type ServerInterface interface {
 	// GetUserBalances Get a user's balances
 	// (GET /v1/user/balances/{externalUserId})
 	GetUserBalances(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId)
+	// GetUserTransactions List a user's transactions
+	// (GET /v1/user/transactions/{externalUserId})
+	GetUserTransactions(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId, params GetUserTransactionsParams)
 	// GetUser Get a user
 	// (GET /v1/user/{externalUserId})
 	GetUser(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId)
 	// GetUserBalancesAlias Get a user's balances (second path)
 	// (GET /v1/user/{externalUserId}/balances)
 	GetUserBalancesAlias(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId)
+	// ListUsers List users
+	// (GET /v1/users)
+	ListUsers(w http.ResponseWriter, r *http.Request, params ListUsersParams)
 }
 
 // Unimplemented server implementation that returns http.StatusNotImplemented for each endpoint.
@@ -6191,6 +8613,18 @@ func (_ Unimplemented) GetPartnerBalances(w http.ResponseWriter, r *http.Request
 // GetPartnerSepaDepositInfo Get SEPA deposit info
 // (GET /v1/partner/sepa-deposit/info)
 func (_ Unimplemented) GetPartnerSepaDepositInfo(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetPartnerStatement Get a statement of one day
+// (GET /v1/partner/statement)
+func (_ Unimplemented) GetPartnerStatement(w http.ResponseWriter, r *http.Request, params GetPartnerStatementParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetPartnerTransactions List transactions
+// (GET /v1/partner/transactions)
+func (_ Unimplemented) GetPartnerTransactions(w http.ResponseWriter, r *http.Request, params GetPartnerTransactionsParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -6215,6 +8649,12 @@ func (_ Unimplemented) SandboxGetWebhook(w http.ResponseWriter, r *http.Request)
 // SandboxSetWebhook Set the webhook address
 // (PUT /v1/sandbox/webhook)
 func (_ Unimplemented) SandboxSetWebhook(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetSepaDeposit Get SEPA deposit details
+// (GET /v1/sepa-deposit/details/{depositId})
+func (_ Unimplemented) GetSepaDeposit(w http.ResponseWriter, r *http.Request, depositId DepositId) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -6248,6 +8688,12 @@ func (_ Unimplemented) GetUserBalances(w http.ResponseWriter, r *http.Request, e
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// GetUserTransactions List a user's transactions
+// (GET /v1/user/transactions/{externalUserId})
+func (_ Unimplemented) GetUserTransactions(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId, params GetUserTransactionsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // GetUser Get a user
 // (GET /v1/user/{externalUserId})
 func (_ Unimplemented) GetUser(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId) {
@@ -6257,6 +8703,12 @@ func (_ Unimplemented) GetUser(w http.ResponseWriter, r *http.Request, externalU
 // GetUserBalancesAlias Get a user's balances (second path)
 // (GET /v1/user/{externalUserId}/balances)
 func (_ Unimplemented) GetUserBalancesAlias(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListUsers List users
+// (GET /v1/users)
+func (_ Unimplemented) ListUsers(w http.ResponseWriter, r *http.Request, params ListUsersParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -6286,6 +8738,200 @@ func (siw *ServerInterfaceWrapper) GetPartnerBalances(w http.ResponseWriter, r *
 func (siw *ServerInterfaceWrapper) GetPartnerSepaDepositInfo(w http.ResponseWriter, r *http.Request) {
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetPartnerSepaDepositInfo(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetPartnerStatement operation middleware
+func (siw *ServerInterfaceWrapper) GetPartnerStatement(w http.ResponseWriter, r *http.Request) {
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetPartnerStatementParams
+
+	// ------------- Required query parameter "date" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "date", r.URL.Query(), &params.Date, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "date"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "date", Err: err})
+		}
+		return
+	}
+
+	// ------------- Required query parameter "currency" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "currency", r.URL.Query(), &params.Currency, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "currency"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "currency", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetPartnerStatement(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetPartnerTransactions operation middleware
+func (siw *ServerInterfaceWrapper) GetPartnerTransactions(w http.ResponseWriter, r *http.Request) {
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetPartnerTransactionsParams
+
+	// ------------- Optional query parameter "scope" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "scope", r.URL.Query(), &params.Scope, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "scope"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "scope", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", r.URL.Query(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "type"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "type", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "currency" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "currency", r.URL.Query(), &params.Currency, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "currency"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "currency", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", r.URL.Query(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "status"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "status", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "reference" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "reference", r.URL.Query(), &params.Reference, runtime.BindQueryParameterOptions{Type: "string", Format: "single-line"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "reference"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "reference", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "idempotencyKey" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "idempotencyKey", r.URL.Query(), &params.IdempotencyKey, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "idempotencyKey"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "idempotencyKey", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", r.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "moment"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "from"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "from", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", r.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "moment"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "to"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "to", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetPartnerTransactions(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -6401,6 +9047,31 @@ func (siw *ServerInterfaceWrapper) SandboxGetWebhook(w http.ResponseWriter, r *h
 func (siw *ServerInterfaceWrapper) SandboxSetWebhook(w http.ResponseWriter, r *http.Request) {
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.SandboxSetWebhook(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetSepaDeposit operation middleware
+func (siw *ServerInterfaceWrapper) GetSepaDeposit(w http.ResponseWriter, r *http.Request) {
+	var err error
+	_ = err
+
+	// ------------- Path parameter "depositId" -------------
+	var depositId DepositId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "depositId", chi.URLParam(r, "depositId"), &depositId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "depositId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetSepaDeposit(w, r, depositId)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -6565,6 +9236,151 @@ func (siw *ServerInterfaceWrapper) GetUserBalances(w http.ResponseWriter, r *htt
 	handler.ServeHTTP(w, r)
 }
 
+// GetUserTransactions operation middleware
+func (siw *ServerInterfaceWrapper) GetUserTransactions(w http.ResponseWriter, r *http.Request) {
+	var err error
+	_ = err
+
+	// ------------- Path parameter "externalUserId" -------------
+	var externalUserId ExternalUserId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "externalUserId", chi.URLParam(r, "externalUserId"), &externalUserId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "external-user-id", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "externalUserId", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetUserTransactionsParams
+
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", r.URL.Query(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "type"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "type", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "currency" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "currency", r.URL.Query(), &params.Currency, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "currency"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "currency", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", r.URL.Query(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "status"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "status", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "reference" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "reference", r.URL.Query(), &params.Reference, runtime.BindQueryParameterOptions{Type: "string", Format: "single-line"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "reference"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "reference", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "idempotencyKey" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "idempotencyKey", r.URL.Query(), &params.IdempotencyKey, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "idempotencyKey"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "idempotencyKey", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", r.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "moment"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "from"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "from", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", r.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "moment"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "to"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "to", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetUserTransactions(w, r, externalUserId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetUser operation middleware
 func (siw *ServerInterfaceWrapper) GetUser(w http.ResponseWriter, r *http.Request) {
 	var err error
@@ -6606,6 +9422,103 @@ func (siw *ServerInterfaceWrapper) GetUserBalancesAlias(w http.ResponseWriter, r
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetUserBalancesAlias(w, r, externalUserId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListUsers operation middleware
+func (siw *ServerInterfaceWrapper) ListUsers(w http.ResponseWriter, r *http.Request) {
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListUsersParams
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", r.URL.Query(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "status"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "status", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "email" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "email", r.URL.Query(), &params.Email, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "email"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "email", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", r.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "moment"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "from"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "from", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", r.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "moment"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "to"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "to", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListUsers(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -6732,10 +9645,22 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/v1/partner/balances", wrapper.GetPartnerBalances)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/partner/transactions", wrapper.GetPartnerTransactions)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/partner/statement", wrapper.GetPartnerStatement)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/partner/sepa-deposit/info", wrapper.GetPartnerSepaDepositInfo)
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/v1/user/balances/crypto-and-fiat", wrapper.CreateUser)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/users", wrapper.ListUsers)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/user/transactions/{externalUserId}", wrapper.GetUserTransactions)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/user/{externalUserId}", wrapper.GetUser)
@@ -6748,6 +9673,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/sepa-deposit/info/{externalUserId}", wrapper.GetUserSepaDepositInfo)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/sepa-deposit/details/{depositId}", wrapper.GetSepaDeposit)
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/v1/transfer", wrapper.CreateTransfer)
