@@ -36,7 +36,7 @@ func TestListsAreWhatHappened(t *testing.T) {
 			w.clock.Advance(time.Duration(r.IntN(3)) * time.Millisecond) // many things happen at one moment
 			owner := owners[r.IntN(len(owners))]
 			if r.IntN(4) == 0 {
-				w.all = append(w.all, w.deposit(owner, 1+r.Int64N(999), []string{"PENDING", "SUCCESSFUL"}[r.IntN(2)]))
+				w.all = append(w.all, w.deposit(owner, 1+r.Int64N(999), []string{"PENDING", "SUCCESSFUL", "SUSPENDED"}[r.IntN(3)]))
 				continue
 			}
 			other := owners[(slices.Index(owners, owner)+1+r.IntN(len(owners)-1))%len(owners)]
@@ -111,7 +111,7 @@ func (w *world) compare(q entry.Query) {
 				w.Errorf("the transfer %+v belongs to another entry than %+v", object, e)
 			}
 		case sepa.Deposit:
-			if object.ID != e.ID || object.Status != e.Status {
+			if object.ID != e.ID || object.Told() != e.Status {
 				w.Errorf("the deposit %+v belongs to another entry than %+v", object, e)
 			}
 		default:

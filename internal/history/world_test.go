@@ -180,7 +180,7 @@ func (w *world) transfer(source, destination clock.ID, amount money.Amount, refe
 	return []entry.Entry{e, other}
 }
 
-var settle = db.NewCommand(`UPDATE sepa_deposit SET status = 'SUCCESSFUL' WHERE partner_id = $1 AND id = $2`)
+var settle = db.NewCommand(`UPDATE sepa_deposit SET status = $3 WHERE partner_id = $1 AND id = $2`)
 
 // deposit lets a payment arrive and answers its entry.
 func (w *world) deposit(owner clock.ID, units int64, status string) entry.Entry {
@@ -199,9 +199,12 @@ func (w *world) deposit(owner clock.ID, units int64, status string) entry.Entry 
 	})
 	if status != d.Status {
 		w.update(func(tx *db.Tx) error {
-			tx.Write(settle, w.partner, d.ID)
+			tx.Write(settle, w.partner, d.ID, status)
 			return nil
 		})
+	}
+	if d.Status = status; status == sepa.DepositSuspended {
+		status = "PENDING" // which is what partners are told
 	}
 	return entry.Entry{
 		Position: page.Position{At: d.CreatedAt, ID: d.ID, Part: entry.In}, Owner: owner,

@@ -68,7 +68,7 @@ func showDeposit(d sepa.Deposit, contacts map[clock.ID]user.Contact) oas.SepaDep
 	out := oas.SepaDeposit{
 		Id: d.ID.String(), Amount: d.Amount.String(), Currency: oas.SepaDepositCurrency(d.Amount.Currency().Code),
 		SenderName: d.SenderName, SenderIban: d.SenderIBAN, Title: d.Title,
-		Status: oas.SepaDepositStatus(d.Status), CreatedAt: clock.Format(d.CreatedAt),
+		Status: oas.SepaDepositStatus(d.Told()), CreatedAt: clock.Format(d.CreatedAt),
 	}
 	if c, ok := contacts[d.Owner]; ok {
 		out.ExternalUserId = &c.ExternalID

@@ -11,13 +11,23 @@ import (
 
 // depositStates are all states of deposits. The indexes have a stretch for each, so that the few deposits in
 // a rare state are found without reading all the others.
-var depositStates = []string{DepositPending, DepositSuccessful}
+var depositStates = []string{DepositPending, DepositSuccessful, DepositSuspended}
+
+// Told is the deposit's state in the words of partners: to them one that waits for a decision is pending.
+func (d Deposit) Told() string { return told(d.Status) }
+
+func told(state string) string {
+	if state == DepositSuspended {
+		return DepositPending
+	}
+	return state
+}
 
 var (
 	selectEveryones = db.NewQuery(page.Merged("id", len(depositStates),
 		`SELECT `+columns+` FROM sepa_deposit WHERE partner_id = $1 AND status = KEY`))
 	selectOwners = db.NewQuery(page.Merged("id", len(depositStates),
-		`SELECT `+columns+` FROM sepa_deposit WHERE partner_id = $1 AND owner_id = $8 AND status = KEY`))
+		`SELECT `+columns+` FROM sepa_deposit WHERE partner_id = $1 AND owner_id = $9 AND status = KEY`))
 )
 
 // History answers the entries of deposits that a query asks for, in no order: at least the newest, as many
@@ -35,7 +45,7 @@ func (s *Service) History(r db.Reader, q entry.Query) ([]entry.Entry, error) {
 	for _, d := range deposits {
 		e := entry.Entry{
 			Position: page.Position{At: d.CreatedAt, ID: d.ID, Part: entry.In}, Owner: d.Owner,
-			Type: DepositOperation, Status: d.Status, Amount: d.Amount, Fee: money.New(0, s.euro), Object: d,
+			Type: DepositOperation, Status: d.Told(), Amount: d.Amount, Fee: money.New(0, s.euro), Object: d,
 		}
 		if q.Matches(e) {
 			found = append(found, e)
@@ -54,7 +64,7 @@ func (s *Service) search(r db.Reader, q entry.Query) ([]Deposit, error) {
 	}
 	args := append([]any{q.Partner}, q.Args()...)
 	for _, state := range depositStates {
-		if q.Status != "" && q.Status != state {
+		if q.Status != "" && q.Status != told(state) {
 			state = "" // no deposit's
 		}
 		args = append(args, state)

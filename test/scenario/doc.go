@@ -31,9 +31,9 @@
 // Values that are not known beforehand: $uuid (version 7), $time, $number, $string, $any (null too), $has:text
 // (a string that contains the text). $uuid:name, $string:name and so on also keep what they found, $save:name
 // keeps any value, and ${name} stands for it later. ${x*300} is a string of 300 x; ${lower:name},
-// ${upper:name} and ${grouped:name} write a value in small or capital letters or in groups of four; ${key} is
-// the caller's API key and ${webhook} the base of its webhook addresses. Numbers match by their characters:
-// 1.50 is not 1.5.
+// ${upper:name} and ${grouped:name} write a value in small or capital letters or in groups of four, and
+// ${date:name} is the day of a time; ${key} is the caller's API key and ${webhook} the base of its webhook
+// addresses. Numbers match by their characters: 1.50 is not 1.5.
 //
 // A body that differs little from an earlier one names it with an anchor (&newer) and merges it (<<: *newer).
 // A step with "each: [a, b]" runs once per entry, which is ${each}; an entry that is a mapping gives each of

@@ -140,10 +140,12 @@ func (c *caller) objects(t *testing.T, user string) map[string]string {
 	made := c.must(t, http.StatusCreated, http.MethodPost, "/v1/transfer", map[string]any{
 		"sourceExternalUserId": user, "amount": "1.00", "currency": "eur",
 	})
+	deposits := c.must(t, http.StatusOK, http.MethodGet, "/v1/user/transactions/"+user+"?type=SEPA_DEPOSIT", nil)
 	text := func(v any) string { s, _ := v.(string); return s }
 	return map[string]string{
 		"externalUserId": user, "sourceExternalUserId": user, "destinationExternalUserId": user,
-		"transferId": text(at(made, "transferId")), "iban": text(at(info, "iban")), "title": text(at(info, "title")),
+		"transferId": text(at(made, "transferId")), "depositId": text(at(at(deposits, "transactions").([]any)[0], "id")),
+		"iban": text(at(info, "iban")), "title": text(at(info, "title")),
 	}
 }
 
@@ -154,7 +156,7 @@ func unknown(known map[string]string) map[string]string {
 		switch name {
 		case "iban":
 			out[name] = "LT121000011101001000" // correct, but of a bank that is not ours
-		case "transferId":
+		case "transferId", "depositId":
 			out[name] = "0198f0c2-6f0a-7cc1-9d7e-0a4f3b2c1d00"
 		case "title":
 			out[name] = "KT" + strings.Repeat("0", len(id)-2)
@@ -171,7 +173,8 @@ func (c *caller) snapshot(t *testing.T, objects map[string]string) string {
 	var all strings.Builder
 	for _, path := range []string{
 		"/v1/user/" + objects["externalUserId"], "/v1/user/balances/" + objects["externalUserId"],
-		"/v1/transfer/details/" + objects["transferId"], "/v1/partner/balances", "/v1/sandbox/webhook",
+		"/v1/transfer/details/" + objects["transferId"], "/v1/partner/balances",
+		"/v1/user/transactions/" + objects["externalUserId"], "/v1/partner/transactions?scope=all", "/v1/users", "/v1/sandbox/webhook",
 	} {
 		a := c.call(t, http.MethodGet, path, nil, nil)
 		fmt.Fprintf(&all, "%s: %d %s\n", path, a.status, a.body)

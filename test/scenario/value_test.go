@@ -95,6 +95,8 @@ func (v vars) look(name string) (any, error) {
 	if form, inner, ok := strings.Cut(name, ":"); ok {
 		text, _ := v[inner].(string)
 		switch form {
+		case "date":
+			return text[:min(len(text), len("2006-01-02"))], nil
 		case "lower":
 			return strings.ToLower(text), nil
 		case "upper":

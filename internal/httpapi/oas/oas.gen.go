@@ -882,7 +882,7 @@ type SepaDeposit struct {
 	// Title Reference that the payer wrote.
 	Title string `json:"title"`
 
-	// Status PENDING: seen at the bank, and not credited yet. SUCCESSFUL: credited.
+	// Status PENDING: seen at the bank, and not credited yet, or kept until we have decided. SUCCESSFUL: credited.
 	Status SepaDepositStatus `json:"status"`
 
 	// CreatedAt ISO 8601, UTC, milliseconds.
@@ -892,7 +892,7 @@ type SepaDeposit struct {
 // SepaDepositCurrency defines model for SepaDeposit.Currency.
 type SepaDepositCurrency string
 
-// SepaDepositStatus PENDING: seen at the bank, and not credited yet. SUCCESSFUL: credited.
+// SepaDepositStatus PENDING: seen at the bank, and not credited yet, or kept until we have decided. SUCCESSFUL: credited.
 type SepaDepositStatus string
 
 // SepaDepositInfo defines model for SepaDepositInfo.
