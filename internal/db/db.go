@@ -55,6 +55,7 @@ const (
 type DB struct {
 	engine engine
 	kind   Engine
+	watch  watch
 	closed sync.Once
 }
 
@@ -95,21 +96,42 @@ type rowSource interface {
 	Close()
 }
 
-// Open opens the database that target names, a postgres:// URL or the path of an SQLite file, and
-// brings its schema up to date.
-func Open(ctx context.Context, target string) (*DB, error) {
+// Option changes how Open opens.
+type Option func(*options)
+
+type options struct {
+	schema Schema
+	watch  watch
+}
+
+// WithSchema says what may be done with the schema that is found. Without it, it is upgraded.
+func WithSchema(s Schema) Option { return func(o *options) { o.schema = s } }
+
+// WithObserver names who is told what the runner does.
+func WithObserver(observer Observer) Option { return func(o *options) { o.watch.observer = observer } }
+
+// WithTracer names who follows each transaction.
+func WithTracer(t Tracer) Option { return func(o *options) { o.watch.tracer = t } }
+
+// Open opens the database that target names, a postgres:// URL or the path of an SQLite file, and, unless an
+// option says otherwise, brings its schema up to date.
+func Open(ctx context.Context, target string, more ...Option) (*DB, error) {
+	var o options
+	for _, option := range more {
+		option(&o)
+	}
 	if IsPostgres(target) {
-		e, err := openPostgres(ctx, target)
+		e, err := openPostgres(ctx, target, o.schema)
 		if err != nil {
 			return nil, err
 		}
-		return &DB{engine: e, kind: Postgres}, nil
+		return &DB{engine: e, kind: Postgres, watch: o.watch}, nil
 	}
-	e, err := openSQLite(ctx, target)
+	e, err := openSQLite(ctx, target, o)
 	if err != nil {
 		return nil, err
 	}
-	return &DB{engine: e, kind: SQLite}, nil
+	return &DB{engine: e, kind: SQLite, watch: o.watch}, nil
 }
 
 // IsPostgres tells whether a database target is a PostgreSQL URL rather than a file.
@@ -132,48 +154,65 @@ func (d *DB) Close() (err error) {
 // Update runs fn and commits what it queued, all or nothing. See the package comment for the rules.
 // The context bounds only the wait for a connection: once work was sent, it ends by itself.
 func (d *DB) Update(ctx context.Context, fn func(tx *Tx) error) error {
-	for attempt := 1; ; attempt++ {
-		tx := &Tx{db: d, ctx: ctx, attempt: attempt}
-		err := tx.run(fn)
-		if err == nil {
-			for _, hook := range tx.after {
-				hook()
-			}
-			return nil
-		}
-		again, backoff := retryable(err)
-		if !again {
-			return partnerError(err)
-		}
-		if attempt == maxAttempts {
-			return fault.New(fault.ServiceUnavailable).Wrap(fmt.Errorf("gave up after %d attempts: %w", attempt, err))
-		}
-		if backoff {
-			if err := pause(ctx, attempt); err != nil {
-				return partnerError(err)
-			}
+	attempts, err := 0, errPanicked
+	end := d.watch.begin(ctx, kindUpdate)
+	defer func() { end(attempts, err) }()
+	for attempts = 1; ; attempts++ {
+		var again bool
+		if again, err = d.attempt(ctx, attempts, fn); !again {
+			return err
 		}
 	}
+}
+
+// attempt runs fn once, and answers whether it should run again. Then it has waited already.
+func (d *DB) attempt(ctx context.Context, attempt int, fn func(tx *Tx) error) (again bool, err error) {
+	tx := &Tx{db: d, ctx: ctx, attempt: attempt}
+	err = tx.run(fn)
+	if err == nil {
+		for _, hook := range tx.after {
+			hook()
+		}
+		return false, nil
+	}
+	again, backoff := retryable(err)
+	if !again {
+		return false, partnerError(err)
+	}
+	if attempt == maxAttempts {
+		return false, fault.New(fault.ServiceUnavailable).Wrap(fmt.Errorf("gave up after %d attempts: %w", attempt, err))
+	}
+	d.watch.retry(err)
+	if backoff {
+		if err := pause(ctx, attempt); err != nil {
+			return false, partnerError(err)
+		}
+	}
+	return true, nil
 }
 
 // View runs fn with a connection for reads. Each statement sees what is committed when it starts.
 func (d *DB) View(ctx context.Context, fn func(r Reader) error) error {
-	c, err := d.engine.acquire(ctx)
-	if err != nil {
-		return partnerError(err)
-	}
-	defer c.release()
-	return partnerError(fn(&view{conn: c}))
+	return d.read(ctx, kindView, d.engine.acquire, fn)
 }
 
 // Snapshot is View with all statements seeing the same moment.
 func (d *DB) Snapshot(ctx context.Context, fn func(r Reader) error) error {
-	c, err := d.engine.snapshot(ctx)
-	if err != nil {
-		return partnerError(err)
+	return d.read(ctx, kindSnapshot, d.engine.snapshot, fn)
+}
+
+func (d *DB) read(ctx context.Context, kind string, acquire func(context.Context) (conn, error), fn func(r Reader) error) error {
+	err := errPanicked
+	end := d.watch.begin(ctx, kind)
+	defer func() { end(1, err) }()
+	var c conn
+	if c, err = acquire(ctx); err != nil {
+		err = partnerError(err)
+		return err
 	}
 	defer c.release()
-	return partnerError(fn(&view{conn: c}))
+	err = partnerError(fn(&view{conn: c}))
+	return err
 }
 
 // pause waits before another attempt after a collision, longer with each, with jitter.

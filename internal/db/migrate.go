@@ -2,48 +2,21 @@ package db
 
 import (
 	"bytes"
-	"context"
-	"database/sql"
 	"embed"
 	"fmt"
 	"io/fs"
 	"testing/fstest"
 	"text/template"
-
-	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 )
 
+// migrations are the steps of the schema. One set of files serves both engines: they are templates in which
+// {{uuid}}, {{bytes}}, {{micros}} (now) and {{immutable "table"}} are spelt per engine.
+//
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// migrate brings the schema up to date. One set of files serves both engines: they are templates in
-// which {{uuid}}, {{bytes}}, {{micros}} (now) and {{immutable "table"}} are spelt per engine.
-func migrate(ctx context.Context, handle *sql.DB, kind Engine) error {
-	files, err := rendered(kind)
-	if err != nil {
-		return err
-	}
-	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true)}
-	dialect := goose.DialectSQLite3
-	if kind == Postgres {
-		dialect = goose.DialectPostgres
-		locker, err := lock.NewPostgresSessionLocker() // nodes that start together migrate one after another
-		if err != nil {
-			return err
-		}
-		options = append(options, goose.WithSessionLocker(locker))
-	}
-	provider, err := goose.NewProvider(dialect, handle, files, options...)
-	if err != nil {
-		return err
-	}
-	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("migrate: %w", err)
-	}
-	return nil
-}
-
+// rendered spells the migrations for one engine. On SQLite they carry no transactions of their own: all of an
+// upgrade is one, see liteLock.
 func rendered(kind Engine) (fs.FS, error) {
 	all, err := template.New("").Funcs(macros(kind)).ParseFS(migrations, "migrations/*.sql")
 	if err != nil {
@@ -52,6 +25,9 @@ func rendered(kind Engine) (fs.FS, error) {
 	out := fstest.MapFS{}
 	for _, t := range all.Templates() {
 		var text bytes.Buffer
+		if kind == SQLite {
+			text.WriteString("-- +goose NO TRANSACTION\n")
+		}
 		if err := t.Execute(&text, nil); err != nil {
 			return nil, err
 		}

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -22,22 +23,10 @@ type postgres struct {
 	pool *pgxpool.Pool
 }
 
-func openPostgres(ctx context.Context, url string) (*postgres, error) {
-	cfg, err := pgxpool.ParseConfig(url)
+func openPostgres(ctx context.Context, url string, schema Schema) (*postgres, error) {
+	cfg, err := postgresConfig(url)
 	if err != nil {
-		return nil, fmt.Errorf("database URL: %w", err)
-	}
-	cfg.MaxConns = pgPoolSize
-	cfg.MinConns = 1
-	cfg.ConnConfig.ConnectTimeout = 5 * time.Second
-	for name, value := range map[string]string{
-		"application_name":                    "kontor",
-		"timezone":                            "UTC",
-		"lock_timeout":                        "10s",
-		"statement_timeout":                   "15s",
-		"idle_in_transaction_session_timeout": "30s",
-	} {
-		cfg.ConnConfig.RuntimeParams[name] = value
+		return nil, err
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
@@ -48,7 +37,7 @@ func openPostgres(ctx context.Context, url string) (*postgres, error) {
 		pool.Close()
 		return nil, err
 	}
-	if err := e.prepareSchema(ctx, cfg.ConnConfig.Copy()); err != nil {
+	if err := prepareSchema(ctx, url, schema); err != nil {
 		pool.Close()
 		return nil, err
 	}
@@ -69,13 +58,44 @@ func (e *postgres) checkDurability(ctx context.Context) error {
 	return nil
 }
 
-// prepareSchema migrates over a connection without the statement time-out: an index may take its time.
-func (e *postgres) prepareSchema(ctx context.Context, cfg *pgx.ConnConfig) error {
-	delete(cfg.RuntimeParams, "statement_timeout")
-	delete(cfg.RuntimeParams, "idle_in_transaction_session_timeout")
-	handle := stdlib.OpenDB(*cfg)
-	defer handle.Close()
-	return migrate(ctx, handle, Postgres)
+func postgresConfig(url string) (*pgxpool.Config, error) {
+	cfg, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("database URL: %w", err)
+	}
+	cfg.MaxConns = pgPoolSize
+	cfg.MinConns = 1
+	cfg.ConnConfig.ConnectTimeout = 5 * time.Second
+	for name, value := range map[string]string{
+		"application_name":                    "kontor",
+		"timezone":                            "UTC",
+		"lock_timeout":                        "10s",
+		"statement_timeout":                   "15s",
+		"idle_in_transaction_session_timeout": "30s",
+	} {
+		cfg.ConnConfig.RuntimeParams[name] = value
+	}
+	return cfg, nil
+}
+
+func prepareSchema(ctx context.Context, url string, schema Schema) error {
+	handle, err := migrationPool(url)
+	if err != nil {
+		return err
+	}
+	_, _, err = prepare(ctx, handle, Postgres, schema)
+	return errors.Join(err, handle.Close())
+}
+
+// migrationPool connects without the statement time-out: an index may take its time.
+func migrationPool(url string) (*sql.DB, error) {
+	cfg, err := postgresConfig(url)
+	if err != nil {
+		return nil, err
+	}
+	delete(cfg.ConnConfig.RuntimeParams, "statement_timeout")
+	delete(cfg.ConnConfig.RuntimeParams, "idle_in_transaction_session_timeout")
+	return stdlib.OpenDB(*cfg.ConnConfig), nil
 }
 
 func (e *postgres) ping(ctx context.Context) error {

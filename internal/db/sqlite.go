@@ -26,21 +26,26 @@ type lite struct {
 	idle    chan *liteConn
 	writer  *liteWriter
 	unique  map[string]string // "table.a, table.b" → name of the unique index, as errors report columns only
+	watch   watch
 }
 
-func openSQLite(ctx context.Context, path string) (*lite, error) {
-	if err := createPrivately(path); err != nil {
+func openSQLite(ctx context.Context, path string, o options) (*lite, error) {
+	if o.schema == Keep {
+		if _, err := os.Stat(path); err != nil {
+			return nil, fmt.Errorf("no database: %w", err)
+		}
+	} else if err := createPrivately(path); err != nil {
 		return nil, err
 	}
 	handle, err := sql.Open("sqlite", dataSource(path, "_pragma=cache_size(-32000)", "_txlock=immediate"))
 	if err != nil {
 		return nil, err
 	}
-	if err := migrate(ctx, handle, SQLite); err != nil {
+	if _, _, err := prepare(ctx, handle, SQLite, o.schema); err != nil {
 		handle.Close()
 		return nil, err
 	}
-	e := &lite{path: path, idle: make(chan *liteConn, sqliteReader)}
+	e := &lite{path: path, idle: make(chan *liteConn, sqliteReader), watch: o.watch}
 	if e.unique, err = uniqueNames(ctx, handle); err != nil {
 		handle.Close()
 		return nil, err

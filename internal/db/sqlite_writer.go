@@ -117,6 +117,7 @@ func (w *liteWriter) open() error {
 // others untouched. When the engine ended the whole transaction, as it does when the disk is full, the
 // savepoint is gone: then nobody's work is there, and every member is told so.
 func (w *liteWriter) commit(group []*member) {
+	w.engine.watch.grouped(len(group))
 	results := make([]error, len(group))
 	err := w.transaction(group, results)
 	if err != nil {

@@ -106,7 +106,7 @@ func (tx *Tx) run(fn func(*Tx) error) error {
 	}
 	if tx.locked != nil {
 		committed = true
-		return tx.locked.commit()
+		return tx.db.watch.applying(tx.locked.commit)
 	}
 	if tx.queue.empty() {
 		return nil
@@ -114,7 +114,7 @@ func (tx *Tx) run(fn func(*Tx) error) error {
 	tx.queue.settle()
 	c := tx.conn
 	tx.conn = nil
-	return tx.db.engine.apply(tx.ctx, c, &tx.queue)
+	return tx.db.watch.applying(func() error { return tx.db.engine.apply(tx.ctx, c, &tx.queue) })
 }
 
 // Attempt tells which run of the function this is, counted from 1.

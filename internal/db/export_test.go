@@ -1,0 +1,23 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+)
+
+// Rendered are the migrations as one engine runs them.
+var Rendered = rendered
+
+// MigrateFiles runs other migrations than the program's own.
+func MigrateFiles(ctx context.Context, target string, files fs.FS) error {
+	handle, kind, err := migrationHandle(target)
+	if err != nil {
+		return err
+	}
+	m, err := newMigrator(handle, kind, files)
+	if err == nil {
+		err = m.up(ctx)
+	}
+	return errors.Join(err, handle.Close())
+}
