@@ -17,6 +17,7 @@ import (
 
 	"kontor/internal/audit"
 	"kontor/internal/fault"
+	"kontor/internal/trace"
 )
 
 // cli is the command line. Every flag can be given by the environment variable that its help names.
@@ -89,9 +90,9 @@ func plain(err error) string {
 func newLog(format string, out io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{ReplaceAttr: redact}
 	if format == "json" {
-		return slog.New(slog.NewJSONHandler(out, options))
+		return slog.New(trace.LogHandler(slog.NewJSONHandler(out, options)))
 	}
-	return slog.New(slog.NewTextHandler(out, options))
+	return slog.New(trace.LogHandler(slog.NewTextHandler(out, options)))
 }
 
 var secretWords = []string{"key", "token", "secret", "authorization", "password", "pan", "cvv", "pin", "documentnumber", "pesel"}

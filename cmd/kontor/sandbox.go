@@ -18,6 +18,7 @@ import (
 	"kontor/internal/ledger"
 	"kontor/internal/partner"
 	"kontor/internal/sepa"
+	"kontor/internal/trace"
 )
 
 // sandboxDelay is how long a simulated rail takes.
@@ -45,7 +46,11 @@ func (c sandboxCommand) Run(ctx context.Context, out io.Writer, log *slog.Logger
 	if c.Environment != string(partner.Staging) {
 		return errors.New("a sandbox is staging: use kontor serve for production")
 	}
-	a, err := c.open(ctx, log, true, sandboxDelay, sepa.SandboxBank)
+	tracer, err := trace.Start(ctx, log)
+	if err != nil {
+		return err
+	}
+	a, err := c.open(ctx, log, true, sandboxDelay, sepa.SandboxBank, func(cfg *app.Config) { cfg.Tracer = tracer })
 	if err != nil {
 		return err
 	}

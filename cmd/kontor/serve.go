@@ -8,9 +8,12 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"strings"
 
 	"kontor/internal/app"
+	"kontor/internal/metrics"
 	"kontor/internal/sepa"
+	"kontor/internal/trace"
 )
 
 // serveCommand runs a node.
@@ -19,6 +22,8 @@ type serveCommand struct {
 	Listen string    `help:"Address of the API." default:"127.0.0.1:8080" env:"KONTOR_LISTEN"`
 	Roles  []string  `help:"What this node does: api, worker." default:"api,worker" enum:"api,worker" env:"KONTOR_ROLES"`
 	Bank   bankFlags `embed:"" prefix:"bank-"`
+
+	MetricsListen string `help:"Address of the operator's listener: /metrics for Prometheus, /healthz and /readyz. A port alone, such as 9464, is on this machine only. Without it there is none." env:"KONTOR_METRICS_LISTEN"`
 }
 
 // bankFlags name the bank of the collective account.
@@ -47,17 +52,57 @@ func (c serveCommand) Run(ctx context.Context, out io.Writer, log *slog.Logger) 
 	if err != nil {
 		return err
 	}
-	a, err := c.open(ctx, log, false, sandboxDelay, bank)
+	tracer, err := trace.Start(ctx, log)
 	if err != nil {
 		return err
 	}
-	roles := app.Roles{API: slices.Contains(c.Roles, "api"), Worker: slices.Contains(c.Roles, "worker")}
-	var listener net.Listener
+	a, err := c.open(ctx, log, false, sandboxDelay, bank, func(cfg *app.Config) {
+		cfg.Tracer = tracer
+		if c.MetricsListen != "" {
+			cfg.Metrics = metrics.New()
+		}
+	})
+	if err != nil {
+		return err
+	}
+	listener, roles, err := c.listen(ctx, out, a)
+	if err != nil {
+		return errors.Join(err, a.Close())
+	}
+	return errors.Join(a.Serve(ctx, listener, roles), a.Close())
+}
+
+// listen opens the listeners of the node's roles and tells where they are.
+func (c serveCommand) listen(ctx context.Context, out io.Writer, a *app.App) (listener net.Listener, roles app.Roles, err error) {
+	roles = app.Roles{API: slices.Contains(c.Roles, "api"), Worker: slices.Contains(c.Roles, "worker")}
+	var config net.ListenConfig
+	if c.MetricsListen != "" {
+		if roles.Operations, err = config.Listen(ctx, "tcp", onThisMachine(c.MetricsListen)); err != nil {
+			return nil, roles, err
+		}
+		fmt.Fprintf(out, "Metrics and health on http://%s\n", roles.Operations.Addr())
+	}
 	if roles.API {
-		if listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen); err != nil {
-			return errors.Join(err, a.Close())
+		if listener, err = config.Listen(ctx, "tcp", c.Listen); err != nil {
+			if roles.Operations != nil {
+				roles.Operations.Close()
+			}
+			return nil, roles, err
 		}
 		fmt.Fprintf(out, "Kontor (%s) serves http://%s on %s\n", c.Environment, listener.Addr(), a.DB.Engine())
 	}
-	return errors.Join(a.Serve(ctx, listener, roles), a.Close())
+	return listener, roles, nil
+}
+
+// onThisMachine puts an address that names no host on the loopback interface: metrics are nobody else's
+// business unless the operator says so.
+func onThisMachine(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil && !strings.ContainsRune(address, ':') {
+		port, err = address, nil
+	}
+	if err != nil || host != "" {
+		return address
+	}
+	return net.JoinHostPort("127.0.0.1", port)
 }

@@ -65,7 +65,7 @@ func (s store) masterKey(sandbox bool) ([]byte, error) {
 }
 
 // open opens the program on the store.
-func (s store) open(ctx context.Context, log *slog.Logger, sandbox bool, delay time.Duration, bank sepa.Bank) (*app.App, error) {
+func (s store) open(ctx context.Context, log *slog.Logger, sandbox bool, delay time.Duration, bank sepa.Bank, more ...func(*app.Config)) (*app.App, error) {
 	key, err := s.masterKey(sandbox)
 	if err != nil {
 		return nil, err
@@ -75,15 +75,25 @@ func (s store) open(ctx context.Context, log *slog.Logger, sandbox bool, delay t
 			return nil, fmt.Errorf("there are no data in %s: start kontor sandbox, or name a database with --database", s.Data)
 		}
 	}
-	return app.Open(ctx, app.Config{
+	cfg := app.Config{
 		Database: s.target(), MasterKey: key, Environment: partner.Environment(s.Environment), CatalogDir: s.Catalog,
 		Bank: bank, SandboxDelay: delay, Clock: clock.System(), Log: log,
-	})
+	}
+	for _, set := range more {
+		set(&cfg)
+	}
+	return app.Open(ctx, cfg)
 }
 
-// tool opens the program for a command that only reads or changes data.
+// tool opens the program for a command that changes data. It may fill an empty database, but an upgrade under
+// the feet of running nodes is for those who decide it: kontor migrate, or the nodes themselves.
 func (s store) tool(ctx context.Context, log *slog.Logger) (*app.App, error) {
-	return s.open(ctx, log, false, 0, sepa.SandboxBank)
+	return s.open(ctx, log, false, 0, sepa.SandboxBank, func(cfg *app.Config) { cfg.Schema = db.Create })
+}
+
+// reader opens the program for a command that only reads.
+func (s store) reader(ctx context.Context, log *slog.Logger) (*app.App, error) {
+	return s.open(ctx, log, false, 0, sepa.SandboxBank, func(cfg *app.Config) { cfg.Schema = db.Keep })
 }
 
 // verifyCommand checks the invariants.
@@ -121,5 +131,5 @@ func openData(ctx context.Context, data, database string) (*db.DB, error) {
 			return nil, fmt.Errorf("there are no data in %s: name their folder with --data, or the database with --database", data)
 		}
 	}
-	return db.Open(ctx, target)
+	return db.Open(ctx, target, db.WithSchema(db.Keep))
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -25,10 +26,12 @@ import (
 	"kontor/internal/identity"
 	"kontor/internal/job"
 	"kontor/internal/ledger"
+	"kontor/internal/metrics"
 	"kontor/internal/page"
 	"kontor/internal/partner"
 	"kontor/internal/ratelimit"
 	"kontor/internal/sepa"
+	"kontor/internal/trace"
 	"kontor/internal/transfer"
 	"kontor/internal/user"
 	"kontor/internal/vault"
@@ -36,6 +39,9 @@ import (
 
 // shutdownTimeout is how long running requests may take when the program stops.
 const shutdownTimeout = 20 * time.Second
+
+// flushTimeout is how long a collector of spans may take then.
+const flushTimeout = 3 * time.Second
 
 // Config says what to run and on what.
 type Config struct {
@@ -47,6 +53,9 @@ type Config struct {
 	SandboxDelay time.Duration // before a simulated rail answers
 	Clock        clock.Clock
 	Log          *slog.Logger
+	Schema       db.Schema        // what may be done with the database's schema; zero: it is upgraded
+	Metrics      *metrics.Metrics // nil: nothing is counted
+	Tracer       *trace.Tracer    // nil: nothing is followed
 }
 
 // App is the program, opened but not serving yet.
@@ -61,6 +70,8 @@ type App struct {
 	jobs      *job.Runner
 	keys      *idempotency.Keys
 	limits    *ratelimit.Limiter
+	clock     clock.Clock
+	worker    atomic.Bool // Serve runs the workers
 }
 
 // Open opens the database and builds the services. The caller closes the App.
@@ -73,7 +84,7 @@ func Open(ctx context.Context, cfg Config) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := db.Open(ctx, cfg.Database)
+	d, err := db.Open(ctx, cfg.Database, cfg.database()...)
 	if err != nil {
 		return nil, err
 	}
@@ -89,10 +100,10 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 	if err != nil {
 		return nil, err
 	}
-	a := &App{DB: d, Catalog: cat, log: cfg.Log}
+	a := &App{DB: d, Catalog: cat, log: cfg.Log, clock: cfg.Clock}
 	node := fmt.Sprintf("%s-%d-%s", hostname(), os.Getpid(), clock.NewID())
 	events := event.NewLog(v, func(p int64) { a.deliverer.Wake(p) })
-	a.jobs = job.NewRunner(job.Config{DB: d, Clock: cfg.Clock, Node: node, Log: cfg.Log})
+	a.jobs = job.NewRunner(job.Config{DB: d, Clock: cfg.Clock, Node: node, Log: cfg.Log, Observer: cfg.Metrics})
 	payments, err := sepa.NewService(d, cfg.Clock, cat, cfg.Bank, cfg.SandboxDelay, events, a.jobs)
 	if err != nil {
 		return nil, err
@@ -103,7 +114,7 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 	}
 	a.deliverer = event.NewDeliverer(event.Config{
 		DB: d, Vault: v, Clock: cfg.Clock, Targets: a.Partners, Node: node,
-		Production: cfg.Environment == partner.Production, Log: cfg.Log,
+		Production: cfg.Environment == partner.Production, Log: cfg.Log, Observer: cfg.Metrics,
 	})
 	users := user.NewService(v, cfg.Clock, cat, events)
 	a.keys = idempotency.New(v)
@@ -116,7 +127,11 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 		History:   history.NewService(cfg.Clock, payments, transfers), // those that search the ledger come last
 		Cursors:   page.NewCursors(v),
 		SEPA:      payments, Keys: a.keys, Limits: a.limits, Guesses: ratelimit.NewGuesses(), Log: cfg.Log, Ready: a.ready,
+		Metrics: cfg.Metrics, Tracer: cfg.Tracer,
 		Retarget: a.deliverer.Retarget,
+	}
+	if cfg.Metrics != nil {
+		cfg.Metrics.Watch(a.backlog)
 	}
 	return a, nil
 }
@@ -129,36 +144,31 @@ func hostname() string {
 	return name
 }
 
-// ready tells whether this node can serve: the database answers.
-func (a *App) ready(r *http.Request) error { return a.DB.Ping(r.Context()) }
-
 // Roles are the parts of the program that a node runs.
-type Roles struct{ API, Worker bool }
+type Roles struct {
+	API, Worker bool
+	Operations  net.Listener // shows metrics and health to the operator; nil: nobody listens
+}
 
 // Serve runs the chosen parts until the context ends, then finishes what runs and returns. The listener
 // belongs to the API role; without it, it may be nil.
 func (a *App) Serve(ctx context.Context, listener net.Listener, roles Roles) error {
 	group, ctx := errgroup.WithContext(ctx)
+	a.worker.Store(roles.Worker)
 	if roles.API {
 		// Before the first request, so that it is counted with those of other nodes.
 		if err := a.limits.Join(ctx); err != nil && ctx.Err() == nil {
+			if roles.Operations != nil {
+				err = errors.Join(err, roles.Operations.Close())
+			}
 			return errors.Join(err, listener.Close())
 		}
 		group.Go(func() error { a.limits.Run(ctx); return nil })
 		group.Go(func() error { return a.Partners.Run(ctx, a.log) })
-		server := httpapi.NewServer(a.API)
-		group.Go(func() error {
-			if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-				return err
-			}
-			return nil
-		})
-		group.Go(func() error {
-			<-ctx.Done()
-			stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
-			defer cancel()
-			return server.Shutdown(stopping)
-		})
+		serve(ctx, group, httpapi.NewServer(a.API, httpapi.NewHandler(a.API)), listener)
+	}
+	if roles.Operations != nil {
+		serve(ctx, group, httpapi.NewServer(a.API, httpapi.NewOperations(a.API)), roles.Operations)
 	}
 	if roles.Worker {
 		group.Go(func() error { a.deliverer.Run(ctx); return nil })
@@ -166,6 +176,22 @@ func (a *App) Serve(ctx context.Context, listener net.Listener, roles Roles) err
 		group.Go(func() error { return a.keys.Run(ctx, a.DB, a.log) })
 	}
 	return group.Wait()
+}
+
+// serve serves until the context ends, and then finishes what runs.
+func serve(ctx context.Context, group *errgroup.Group, server *http.Server, listener net.Listener) {
+	group.Go(func() error {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+		defer cancel()
+		return server.Shutdown(stopping)
+	})
 }
 
 // Verify checks the invariants I1 to I4 and I8, and the audit log, on a database and names every violation.
@@ -189,5 +215,12 @@ func Verify(ctx context.Context, d *db.DB) ([]string, error) {
 	return violations, err
 }
 
-// Close closes the database.
-func (a *App) Close() error { return a.DB.Close() }
+// Close closes the database, and sends the spans that wait to be sent.
+func (a *App) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
+	defer cancel()
+	if err := a.API.Tracer.Close(ctx); err != nil {
+		a.log.Warn("some spans were not sent", "error", err)
+	}
+	return a.DB.Close()
+}

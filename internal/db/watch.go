@@ -49,21 +49,21 @@ type watch struct {
 // errPanicked is how a transaction ended whose function did not return.
 var errPanicked = errors.New("db: the function panicked")
 
-func unwatched(int, error) {}
+var unwatched = func(int, error) {}
 
 func (w watch) begin(ctx context.Context, kind string) (end func(attempts int, err error)) {
+	traced := unwatched
 	if w.tracer != nil {
-		end = w.tracer.Transaction(ctx, kind)
-	}
-	if end == nil {
-		end = unwatched
+		if followed := w.tracer.Transaction(ctx, kind); followed != nil {
+			traced = followed
+		}
 	}
 	if w.observer == nil {
-		return end
+		return traced
 	}
 	start := time.Now()
 	return func(attempts int, err error) {
-		end(attempts, err)
+		traced(attempts, err)
 		w.observer.Transaction(kind, outcomeOf(err), time.Since(start))
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"kontor/internal/clock"
@@ -34,7 +35,12 @@ type Config struct {
 	Production bool           // https only, and no loopback
 	Allowed    []netip.Prefix // networks that may be dialled although they are not public
 	Log        *slog.Logger
+	Observer   Observer // nil: nobody
 }
+
+// Observer is told what became of attempts to deliver: delivered, retry or failed. Its method is called by
+// several goroutines.
+type Observer interface{ Delivery(outcome string) }
 
 // Deliverer sends the events of all partners whose lanes this node holds. Several nodes may run one each on
 // the same database; when one stops, the others take its lanes over.
@@ -44,6 +50,7 @@ type Deliverer struct {
 	client  *http.Client
 	slots   chan struct{} // database calls under way
 	results chan result
+	polled  atomic.Int64 // when poll last succeeded, in nanoseconds since 1970
 
 	mu     sync.Mutex
 	lanes  map[int64]*lane    // by partner
@@ -193,12 +200,52 @@ func (d *Deliverer) poll(ctx context.Context, start func(partner int64)) time.Du
 		}
 		return errorPause
 	}
+	d.polled.Store(time.Now().UnixNano())
 	for partner, isFresh := range fresh {
 		if isFresh || !d.has(partner) {
 			start(partner)
 		}
 	}
 	return pollEvery
+}
+
+// Polled is when this node last looked for events with success; the zero time before the first time.
+func (d *Deliverer) Polled() time.Time {
+	if at := d.polled.Load(); at != 0 {
+		return time.Unix(0, at)
+	}
+	return time.Time{}
+}
+
+// Backlog is what waits to be delivered, of all partners.
+type Backlog struct {
+	Pending    int64     // events that are not delivered yet
+	Unnumbered int64     // of these, the ones that have no number yet
+	Oldest     time.Time // when the oldest of them was made, in business time; zero: there is none
+}
+
+var selectBacklog = db.NewQuery(`
+	SELECT partner_id, COUNT(*), COUNT(sequence), MIN(created_at) FROM event
+	WHERE status = 'PENDING' GROUP BY partner_id`)
+
+// ReadBacklog counts what waits. It reads the index of all pending events.
+func ReadBacklog(r db.Reader) (Backlog, error) {
+	var all Backlog
+	rows := r.Rows(selectBacklog)
+	defer rows.Close()
+	for rows.Next() {
+		var partner, pending, numbered int64
+		var oldest time.Time
+		if err := rows.Scan(&partner, &pending, &numbered, &oldest); err != nil {
+			return all, err
+		}
+		all.Pending += pending
+		all.Unnumbered += pending - numbered
+		if all.Oldest.IsZero() || oldest.Before(all.Oldest) {
+			all.Oldest = oldest
+		}
+	}
+	return all, rows.Err()
 }
 
 func (d *Deliverer) has(partner int64) bool {

@@ -281,6 +281,7 @@ func (l *lane) ended(a attempt) {
 }
 
 func (l *lane) store(r result) {
+	l.d.observe(r)
 	r.stored = l.stored
 	l.storing++
 	l.d.results <- r

@@ -17,6 +17,15 @@ type result struct {
 	stored  chan<- result // told when it is in the database; has room for it
 }
 
+// outcomes are what an observer is told, by the state that an attempt left.
+var outcomes = map[string]string{Delivered: "delivered", Pending: "retry", Failed: "failed"}
+
+func (d *Deliverer) observe(r result) {
+	if d.cfg.Observer != nil {
+		d.cfg.Observer.Delivery(outcomes[r.status])
+	}
+}
+
 // The guards keep a node that lost its lane from undoing what its successor stored.
 var storeResult = db.NewCommand(`
 	UPDATE event SET status = $4, attempts = $5, due_at = $6, outcome = $7

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"kontor/internal/fault"
+	"kontor/internal/trace"
 )
 
 // answer writes a JSON answer.
@@ -49,9 +50,13 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	f := fault.From(err)
 	row := f.Code.Row()
 	if errors.Is(r.Context().Err(), context.Canceled) {
-		a.Log.InfoContext(r.Context(), "the client hung up", "id", requestID(r.Context()), "code", string(f.Code))
-	} else if row.Status >= 500 || f.Code == fault.UnknownException || f.Code == fault.ServiceUnavailable {
-		a.Log.ErrorContext(r.Context(), "request failed", "id", requestID(r.Context()), "code", string(f.Code), "error", err)
+		a.Log.InfoContext(r.Context(), "the client hung up", "code", string(f.Code))
+	} else {
+		a.Metrics.Error(string(f.Code))
+		if row.Status >= 500 || f.Code == fault.UnknownException || f.Code == fault.ServiceUnavailable {
+			a.Log.ErrorContext(r.Context(), "request failed", "code", string(f.Code), "error", err)
+			trace.Fail(r.Context(), f.Code)
+		}
 	}
 	if f.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))

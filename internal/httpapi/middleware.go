@@ -17,14 +17,12 @@ import (
 	"kontor/internal/clock"
 	"kontor/internal/fault"
 	"kontor/internal/partner"
+	"kontor/internal/trace"
 )
 
 type contextKey int
 
-const (
-	requestIDKey contextKey = iota
-	partnerKey
-)
+const partnerKey contextKey = iota
 
 // withRawPath makes the router see every path as it was sent. It would take the decoded one where both look
 // alike, and a parameter would then be decoded twice: %2541 would name the user A.
@@ -42,31 +40,29 @@ func withRequestID(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := clock.NewID().String()
 		w.Header().Set(requestIDHeader, id)
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestIDKey, id)))
+		next.ServeHTTP(w, r.WithContext(trace.WithRequest(r.Context(), id)))
 	})
 }
 
-func requestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestIDKey).(string)
-	return id
-}
-
-// logged writes one line per request. The route is its pattern, never the path: paths can hold what gives
-// access.
+// logged writes one line per request, counts it, and makes its span. The route is its pattern, never the path:
+// paths can hold what gives access.
 func (a *api) logged(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		recorder := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		var who partner.Partner
-		r = r.WithContext(context.WithValue(r.Context(), partnerKey, &who))
+		ctx, span := a.Tracer.Begin(r.Context(), r.Method)
+		r = r.WithContext(context.WithValue(ctx, partnerKey, &who))
 		defer func() {
+			route, took := chi.RouteContext(r.Context()).RoutePattern(), time.Since(start)
+			span.End(r.Method, route, recorder.Status(), who.ID)
+			a.Metrics.Request(route, r.Method, recorder.Status(), took)
 			a.Log.LogAttrs(r.Context(), slog.LevelInfo, "request",
-				slog.String("id", requestID(r.Context())),
 				slog.String("method", r.Method),
-				slog.String("route", chi.RouteContext(r.Context()).RoutePattern()),
+				slog.String("route", route),
 				slog.Int("status", recorder.Status()),
 				slog.Int64("partner", who.ID),
-				slog.Duration("took", time.Since(start)),
+				slog.Duration("took", took),
 			)
 		}()
 		next.ServeHTTP(recorder, r)
@@ -81,7 +77,7 @@ func (a *api) recovered(next http.Handler) http.Handler {
 				if v == http.ErrAbortHandler { //nolint:errorlint // the server's own sentinel
 					panic(v)
 				}
-				a.Log.ErrorContext(r.Context(), "panic", "id", requestID(r.Context()), "value", fmt.Sprint(v), "stack", string(debug.Stack()))
+				a.Log.ErrorContext(r.Context(), "panic", "value", fmt.Sprint(v), "stack", string(debug.Stack()))
 				a.fail(w, r, fault.New(fault.UnknownException))
 			}
 		}()

@@ -64,6 +64,7 @@ func change[B any](a *api, w http.ResponseWriter, r *http.Request, operation str
 		return
 	}
 	if replayed {
+		a.Metrics.Replayed()
 		w.Header().Set("Idempotent-Replayed", "true")
 	}
 	write(w, ans.Status, "application/json", ans.Body)

@@ -3,6 +3,7 @@
 package httpapi
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -19,10 +20,12 @@ import (
 	"kontor/internal/httpapi/oas"
 	"kontor/internal/idempotency"
 	"kontor/internal/identity"
+	"kontor/internal/metrics"
 	"kontor/internal/page"
 	"kontor/internal/partner"
 	"kontor/internal/ratelimit"
 	"kontor/internal/sepa"
+	"kontor/internal/trace"
 	"kontor/internal/transfer"
 	"kontor/internal/user"
 )
@@ -54,12 +57,20 @@ type Config struct {
 	Limits      *ratelimit.Limiter
 	Guesses     *ratelimit.Guesses
 	Log         *slog.Logger
+	Metrics     *metrics.Metrics // nil: nothing is counted
+	Tracer      *trace.Tracer    // nil: nothing is followed
 	// Retarget is told which partner's webhooks go elsewhere from now on.
 	Retarget func(partner int64)
-	// Ready tells why the node cannot serve, or nil; it answers /readyz.
-	Ready func(*http.Request) error
+	// Ready tells what of the node is not ready; it answers /readyz.
+	Ready func(context.Context) []NotReady
 	// ClientAddr tells which address a request comes from; nil means the connection's.
 	ClientAddr func(*http.Request) netip.Addr
+}
+
+// NotReady is a part of the node that does not work.
+type NotReady struct {
+	Part  string // "database", say, as /readyz names it
+	Cause error  // for the log
 }
 
 // api implements the generated interface: one method per operation of the contract.
@@ -67,10 +78,10 @@ type api struct{ Config }
 
 var _ oas.ServerInterface = (*api)(nil)
 
-// NewServer makes the HTTP server of the API; the caller gives it an address or a listener.
-func NewServer(cfg Config) *http.Server {
+// NewServer makes an HTTP server with the limits of the API; the caller gives it an address or a listener.
+func NewServer(cfg Config, handler http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           NewHandler(cfg),
+		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -90,8 +101,7 @@ func NewHandler(cfg Config) http.Handler {
 	root.Use(middleware.GetHead, withRawPath, withRequestID, a.logged, a.recovered, withTimeout)
 	root.NotFound(func(w http.ResponseWriter, r *http.Request) { a.fail(w, r, fault.New(fault.NotFound)) })
 	root.MethodNotAllowed(a.methodNotAllowed(root))
-	root.Get("/healthz", a.healthz)
-	root.Get("/readyz", a.readyz)
+	a.health(root)
 	root.Group(func(v1 chi.Router) {
 		v1.Use(a.stagingOnly, a.authenticated, a.limited)
 		oas.HandlerWithOptions(a, oas.ChiServerOptions{
@@ -102,17 +112,46 @@ func NewHandler(cfg Config) http.Handler {
 	return root
 }
 
+// NewOperations makes the routes of the operator's own listener: metrics, and health, which a node without the
+// API shows nowhere else.
+func NewOperations(cfg Config) http.Handler {
+	a := &api{cfg}
+	root := chi.NewRouter()
+	root.Use(withRequestID, a.recovered, withTimeout)
+	root.NotFound(func(w http.ResponseWriter, r *http.Request) { a.fail(w, r, fault.New(fault.NotFound)) })
+	root.MethodNotAllowed(a.methodNotAllowed(root))
+	a.health(root)
+	root.Method(http.MethodGet, "/metrics", cfg.Metrics.Handler())
+	return root
+}
+
+func (a *api) health(root chi.Router) {
+	root.Get("/healthz", a.healthz)
+	root.Get("/readyz", a.readyz)
+}
+
 // healthz says that the process runs.
 func (a *api) healthz(w http.ResponseWriter, r *http.Request) {
 	a.answer(w, r, http.StatusOK, map[string]string{"status": "ok"})
 }
 
-// readyz says whether the node can serve.
+// readiness is the body of /readyz.
+type readiness struct {
+	Status   string   `json:"status"`
+	NotReady []string `json:"notReady,omitempty"`
+}
+
+// readyz says whether the node can serve, and which parts of it cannot.
 func (a *api) readyz(w http.ResponseWriter, r *http.Request) {
-	if err := a.Ready(r); err != nil {
-		a.Log.WarnContext(r.Context(), "not ready", "error", err)
-		a.answer(w, r, http.StatusServiceUnavailable, map[string]string{"status": "unavailable"})
+	parts := a.Ready(r.Context())
+	if len(parts) == 0 {
+		a.answer(w, r, http.StatusOK, readiness{Status: "ready"})
 		return
 	}
-	a.answer(w, r, http.StatusOK, map[string]string{"status": "ready"})
+	body := readiness{Status: "unavailable"}
+	for _, p := range parts {
+		a.Log.WarnContext(r.Context(), "not ready", "part", p.Part, "error", p.Cause)
+		body.NotReady = append(body.NotReady, p.Part)
+	}
+	a.answer(w, r, http.StatusServiceUnavailable, body)
 }

@@ -60,6 +60,17 @@ func (r *Runner) nextDue(ctx context.Context) (due time.Time, found bool, err er
 	return due, found, err
 }
 
+var selectFirst = db.NewQuery(`SELECT due_at FROM job ORDER BY due_at LIMIT 1`)
+
+// FirstDue answers when the first of all jobs is or was due, in business time; the zero time when there is none.
+func FirstDue(r db.Reader) (due time.Time, err error) {
+	err = r.Row(selectFirst).Scan(&due)
+	if errors.Is(err, db.ErrNoRows) {
+		return time.Time{}, nil
+	}
+	return due, err
+}
+
 // claim leases due jobs to this runner.
 func (r *Runner) claim(ctx context.Context) ([]*run, error) {
 	claim := r.node + "/" + clock.NewID().String()

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"kontor/internal/clock"
@@ -36,7 +37,13 @@ type Config struct {
 	Clock clock.Clock // jobs become due by it
 	Node  string      // names this node in leases; for people, it need not be unique
 	Log   *slog.Logger
+
+	Observer Observer // nil: nobody
 }
+
+// Observer is told how runs of jobs ended: done, failed or released. Its method is called by several
+// goroutines.
+type Observer interface{ Job(kind, outcome string) }
 
 // Runner runs due jobs. Several may work on the same database; each job is run by one of them at a time.
 type Runner struct {
@@ -44,10 +51,13 @@ type Runner struct {
 	clock    clock.Clock
 	node     string // unique among all runners
 	log      *slog.Logger
+	observer Observer
 	handlers map[string]Handler
 	queries  queries
 	wake     chan struct{} // holds one
 	reported map[string]bool
+	looked   atomic.Int64 // when look last succeeded, in nanoseconds since 1970
+	busy     atomic.Bool  // the last look found jobs, which may still wait for a worker
 
 	mu   sync.Mutex
 	runs map[*run]struct{} // claimed and not finished
@@ -64,7 +74,7 @@ type run struct {
 // NewRunner makes a runner without handlers.
 func NewRunner(c Config) *Runner {
 	return &Runner{
-		db: c.DB, clock: c.Clock, log: c.Log, node: c.Node + "/" + clock.NewID().String(),
+		db: c.DB, clock: c.Clock, log: c.Log, observer: c.Observer, node: c.Node + "/" + clock.NewID().String(),
 		handlers: map[string]Handler{}, reported: map[string]bool{},
 		wake: make(chan struct{}, 1), runs: map[*run]struct{}{},
 	}
@@ -124,6 +134,7 @@ func (r *Runner) feed(ctx context.Context, work chan<- *run) {
 			checked = time.Now()
 		}
 		jobs, wait := r.look(ctx)
+		r.busy.Store(len(jobs) > 0)
 		for i, j := range jobs {
 			select {
 			case work <- j:
@@ -151,18 +162,33 @@ func (r *Runner) look(ctx context.Context) ([]*run, time.Duration) {
 	if err == nil && found && !due.After(now) {
 		jobs, err = r.claim(ctx)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		if ctx.Err() == nil {
 			r.log.Warn("jobs: cannot look for jobs", "error", err)
 		}
 		return nil, time.Second
+	}
+	r.looked.Store(time.Now().UnixNano())
+	switch {
 	case len(jobs) > 0:
 		return jobs, 0
 	case due.After(now):
 		return nil, min(max(due.Sub(now), shortestWait), pollEvery)
 	}
 	return nil, pollEvery
+}
+
+// Polled is when this node last looked for jobs with success; the zero time before the first time. While jobs
+// that it found wait for a worker it is now: a busy runner looks for no more.
+func (r *Runner) Polled() time.Time {
+	at := r.looked.Load()
+	switch {
+	case at == 0:
+		return time.Time{}
+	case r.busy.Load():
+		return time.Now()
+	}
+	return time.Unix(0, at)
 }
 
 // reportUnknown logs, once for each, the kinds of due jobs that have no handler.
@@ -213,7 +239,14 @@ func (r *Runner) forget(j *run) {
 	j.cancel()
 }
 
+func (r *Runner) observe(j *run, outcome string) {
+	if r.observer != nil {
+		r.observer.Job(j.Kind, outcome)
+	}
+}
+
 func (r *Runner) release(j *run) {
+	r.observe(j, "released")
 	r.write(j.ctx, releaseJob, j.Partner, j.Kind, j.Object, j.claim)
 	r.forget(j)
 }
@@ -227,11 +260,13 @@ func (r *Runner) do(j *run) {
 	err := r.call(j)
 	switch {
 	case err == nil:
+		r.observe(j, "done")
 		r.write(j.ctx, deleteJob, j.Partner, j.Kind, j.Object, j.claim)
 		r.forget(j)
 	case j.ctx.Err() != nil:
 		r.release(j)
 	default:
+		r.observe(j, "failed")
 		r.log.Warn("a job failed", "kind", j.Kind, "partner", j.Partner, "object", j.Object.String(),
 			"failures", j.Attempts+1, "error", err)
 		due := r.clock.Now().Add(retryDelay(j.Attempts))

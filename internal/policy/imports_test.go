@@ -12,7 +12,10 @@ import (
 // may import what is in the layers below its own; within a layer only what beside allows. Tests, and packages
 // that support them (isSupport), are free: they put together what they need, and the compiler refuses cycles.
 var layers = [][]string{
-	{"api", "docs", "sdk", "internal/money", "internal/fault", "internal/clock", "internal/file", "internal/iban", "internal/catalog", "internal/contract"},
+	{
+		"api", "docs", "sdk", "internal/money", "internal/fault", "internal/clock", "internal/file", "internal/iban", "internal/catalog", "internal/contract",
+		"internal/metrics", "internal/trace",
+	},
 	{"internal/db"},
 	{"internal/vault"},
 	{"internal/page", "internal/entry"},
@@ -33,6 +36,7 @@ var beside = map[string][]string{
 	"internal/catalog":  {"internal/money"},
 	"internal/contract": {"api", "internal/fault", "internal/money"},
 	"internal/entry":    {"internal/page"},
+	"internal/trace":    {"internal/fault"},
 	"internal/identity": {"internal/user", "internal/compliance"},
 	"internal/sepa":     {"internal/user", "internal/compliance"},
 	"internal/crypto":   {"internal/user", "internal/compliance"},
@@ -51,6 +55,9 @@ var reserved = map[string][]string{
 	"modernc.org/sqlite":       {"internal/db"},
 	"github.com/jackc/pgx":     {"internal/db", "test"},
 	"github.com/pressly/goose": {"internal/db"},
+
+	"github.com/prometheus":    {"internal/metrics"},
+	"go.opentelemetry.io/otel": {"internal/trace"},
 }
 
 const tableHint = "the rules are in internal/policy/imports_test.go"

@@ -1,0 +1,88 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"kontor/internal/db"
+	"kontor/internal/event"
+	"kontor/internal/httpapi"
+	"kontor/internal/job"
+	"kontor/internal/metrics"
+)
+
+// Limits of readiness, in the machine's time.
+const (
+	pingTimeout = 2 * time.Second
+	pollLimit   = 10 * time.Second // since a worker's last successful poll, of which there are several a second
+)
+
+// database are the options that a database is opened with. An observer that counts nothing is left out: it
+// would cost time.
+func (cfg Config) database() []db.Option {
+	options := []db.Option{db.WithSchema(cfg.Schema)}
+	if cfg.Metrics != nil {
+		options = append(options, db.WithObserver(cfg.Metrics.Database))
+	}
+	if cfg.Tracer != nil {
+		options = append(options, db.WithTracer(cfg.Tracer))
+	}
+	return options
+}
+
+// ready tells which parts of this node do not work: the database must answer, and the workers, when they run
+// here, must have found it answering a moment ago.
+func (a *App) ready(ctx context.Context) []httpapi.NotReady {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	var parts []httpapi.NotReady
+	if err := a.DB.Ping(ctx); err != nil {
+		parts = append(parts, httpapi.NotReady{Part: "database", Cause: err})
+	}
+	if !a.worker.Load() {
+		return parts
+	}
+	for _, w := range []struct {
+		part   string
+		polled time.Time
+	}{{"webhooks", a.deliverer.Polled()}, {"jobs", a.jobs.Polled()}} {
+		if age := time.Since(w.polled); age > pollLimit {
+			cause := fmt.Errorf("the last successful poll was %s ago", age.Round(time.Second))
+			if w.polled.IsZero() {
+				cause = errors.New("no poll has succeeded yet")
+			}
+			parts = append(parts, httpapi.NotReady{Part: w.part, Cause: cause})
+		}
+	}
+	return parts
+}
+
+// backlog reads what waits in the whole deployment, with ages in business time.
+func (a *App) backlog(ctx context.Context) (now metrics.Backlog, err error) {
+	err = a.DB.View(ctx, func(r db.Reader) error {
+		events, err := event.ReadBacklog(r)
+		if err != nil {
+			return err
+		}
+		due, err := job.FirstDue(r)
+		if err != nil {
+			return err
+		}
+		now = metrics.Backlog{
+			Events: events.Pending, Unnumbered: events.Unnumbered,
+			OldestEvent: a.age(events.Oldest), OldestJob: a.age(due),
+		}
+		return nil
+	})
+	return now, err
+}
+
+// age is how long ago a moment was; 0 for none, and for one to come.
+func (a *App) age(at time.Time) time.Duration {
+	if at.IsZero() {
+		return 0
+	}
+	return max(a.clock.Now().Sub(at), 0)
+}

@@ -1,0 +1,65 @@
+package metrics
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// backlogTimeout bounds how long a scrape waits for the database.
+const backlogTimeout = 3 * time.Second
+
+// Backlog is what waits to be done, in the whole deployment.
+type Backlog struct {
+	Events      int64         // not delivered yet
+	Unnumbered  int64         // of these, the ones that no node has numbered
+	OldestEvent time.Duration // age of the oldest of them; 0: there is none
+	OldestJob   time.Duration // how long the first job has been due; 0: none is due
+}
+
+// Watch tells a Backlog with every scrape. When it cannot be read its figures are absent, and
+// kontor_backlog_readable is 0: a gap is seen, an old figure is not.
+func (m *Metrics) Watch(read func(context.Context) (Backlog, error)) {
+	gauge := func(name, help string) *prometheus.Desc { return prometheus.NewDesc(name, help, nil, nil) }
+	m.registry.MustRegister(&backlog{
+		read:        read,
+		readable:    gauge("kontor_backlog_readable", "Whether the figures of the backlog could be read: 1 or 0."),
+		events:      gauge("kontor_events_pending", "Events that are not delivered yet."),
+		unnumbered:  gauge("kontor_events_unnumbered", "Events that no node has numbered yet."),
+		oldestEvent: gauge("kontor_event_oldest_pending_seconds", "Age of the oldest event that is not delivered yet; 0: there is none."),
+		oldestJob:   gauge("kontor_job_oldest_due_seconds", "How long the first job has been due; 0: none is due."),
+	})
+}
+
+// backlog is a prometheus.Collector.
+type backlog struct {
+	read                                                 func(context.Context) (Backlog, error)
+	readable, events, unnumbered, oldestEvent, oldestJob *prometheus.Desc
+}
+
+// Describe names the figures.
+func (b *backlog) Describe(descriptions chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{b.readable, b.events, b.unnumbered, b.oldestEvent, b.oldestJob} {
+		descriptions <- d
+	}
+}
+
+// Collect reads the figures.
+func (b *backlog) Collect(figures chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), backlogTimeout)
+	defer cancel()
+	tell := func(d *prometheus.Desc, value float64) {
+		figures <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value)
+	}
+	now, err := b.read(ctx)
+	if err != nil {
+		tell(b.readable, 0)
+		return
+	}
+	tell(b.readable, 1)
+	tell(b.events, float64(now.Events))
+	tell(b.unnumbered, float64(now.Unnumbered))
+	tell(b.oldestEvent, now.OldestEvent.Seconds())
+	tell(b.oldestJob, now.OldestJob.Seconds())
+}
