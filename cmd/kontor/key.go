@@ -78,7 +78,7 @@ type listedKey struct {
 
 // Run prints one line for each key, revoked ones too.
 func (c keyList) Run(ctx context.Context, out io.Writer, log *slog.Logger) error {
-	return c.with(ctx, log, func(a *app.App) error {
+	return c.reading(ctx, log, func(a *app.App) error {
 		keys, err := a.Partners.Keys(ctx, c.Partner)
 		if err != nil {
 			return err

@@ -24,15 +24,18 @@ import (
 type cli struct {
 	LogFormat string `help:"How log lines are written: text or json." enum:"text,json" default:"text" env:"KONTOR_LOG_FORMAT"`
 
-	Sandbox   sandboxCommand   `cmd:"" help:"Run everything in one process on this machine, with simulated rails and a demo partner."`
-	Serve     serveCommand     `cmd:"" help:"Run a node of a deployment."`
-	Demo      demoCommand      `cmd:"" help:"Drive a running sandbox through the first money path and show every call, answer and event."`
-	Partner   partnerCommand   `cmd:"" help:"Create, list, change and close partners."`
-	Key       keyCommand       `cmd:"" help:"Issue, list and revoke API keys."`
-	Webhook   webhookCommand   `cmd:"" help:"Rotate the credentials of webhooks."`
-	Masterkey masterkeyCommand `cmd:"" help:"Rotate the master key."`
-	Audit     auditCommand     `cmd:"" help:"Read the audit log."`
-	Verify    verifyCommand    `cmd:"" help:"Check the books, the event log and the audit log; name every violation."`
+	Sandbox     sandboxCommand     `cmd:"" help:"Run everything in one process on this machine, with simulated rails and a demo partner."`
+	Serve       serveCommand       `cmd:"" help:"Run a node of a deployment."`
+	Demo        demoCommand        `cmd:"" help:"Drive a running sandbox through the first money path and show every call, answer and event."`
+	Partner     partnerCommand     `cmd:"" help:"Create, list, change and close partners."`
+	Key         keyCommand         `cmd:"" help:"Issue, list and revoke API keys."`
+	Webhook     webhookCommand     `cmd:"" help:"Rotate the credentials of webhooks."`
+	Masterkey   masterkeyCommand   `cmd:"" help:"Rotate the master key."`
+	Audit       auditCommand       `cmd:"" help:"Read the audit log."`
+	Adjust      adjustCommand      `cmd:"" help:"Correct balances: one person proposes, another decides."`
+	Receivables receivablesCommand `cmd:"" help:"See who owes the platform."`
+	Migrate     migrateCommand     `cmd:"" help:"Bring the schema of the database up to date, and do nothing else."`
+	Verify      verifyCommand      `cmd:"" help:"Check the books, the event log and the audit log; name every violation."`
 }
 
 func main() {

@@ -33,6 +33,15 @@ func (s store) with(ctx context.Context, log *slog.Logger, work func(a *app.App)
 	return errors.Join(work(a), a.Close())
 }
 
+// reading is with for work that changes nothing.
+func (s store) reading(ctx context.Context, log *slog.Logger, work func(a *app.App) error) error {
+	a, err := s.reader(ctx, log)
+	if err != nil {
+		return err
+	}
+	return errors.Join(work(a), a.Close())
+}
+
 type partnerCreate struct {
 	store
 	Set  map[string]string `help:"Settings by name." mapsep:"none"`
@@ -61,7 +70,7 @@ type partnerList struct {
 
 // Run prints one line for each partner.
 func (c partnerList) Run(ctx context.Context, out io.Writer, log *slog.Logger) error {
-	return c.with(ctx, log, func(a *app.App) error {
+	return c.reading(ctx, log, func(a *app.App) error {
 		all, err := a.Partners.List(ctx)
 		if err != nil {
 			return err
@@ -100,7 +109,7 @@ type partnerShow struct {
 
 // Run prints a partner with every setting, those that have their default too.
 func (c partnerShow) Run(ctx context.Context, out io.Writer, log *slog.Logger) error {
-	return c.with(ctx, log, func(a *app.App) error {
+	return c.reading(ctx, log, func(a *app.App) error {
 		p, err := a.Partners.Get(ctx, c.Partner)
 		if err != nil {
 			return err

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"kontor/internal/adjustment"
 	"kontor/internal/audit"
 	"kontor/internal/catalog"
 	"kontor/internal/clock"
@@ -64,6 +65,8 @@ type App struct {
 	Catalog  *catalog.Catalog
 	Partners *partner.Service
 	API      httpapi.Config
+
+	Adjustments *adjustment.Service
 
 	log       *slog.Logger
 	deliverer *event.Deliverer
@@ -116,6 +119,7 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 		DB: d, Vault: v, Clock: cfg.Clock, Targets: a.Partners, Node: node,
 		Production: cfg.Environment == partner.Production, Log: cfg.Log, Observer: cfg.Metrics,
 	})
+	a.Adjustments = adjustment.NewService(d, cfg.Clock, cat.Currency)
 	users := user.NewService(v, cfg.Clock, cat, events)
 	a.keys = idempotency.New(v)
 	a.limits = ratelimit.New(d, node, cfg.Log)
@@ -202,7 +206,7 @@ func Verify(ctx context.Context, d *db.DB) ([]string, error) {
 	}
 	err = d.Snapshot(ctx, func(r db.Reader) error {
 		for _, verify := range []func(context.Context, db.Reader) ([]string, error){
-			ledger.Verify, event.Verify, transfer.Verify, sepa.Verify, audit.Verify,
+			ledger.Verify, event.Verify, transfer.Verify, sepa.Verify, adjustment.Verify, audit.Verify,
 		} {
 			found, err := verify(ctx, r)
 			if err != nil {

@@ -11,6 +11,21 @@ import (
 var lockBalance = db.NewQuery(`
 	SELECT posted - held FROM account WHERE partner_id = $1 AND id = $2 FOR UPDATE`)
 
+// LockCustomer is FindCustomer that keeps others from moving the balance until the commit, in a transaction
+// that becomes a locked one: what the customer owes is then what is owed at the commit.
+func LockCustomer(tx *db.Tx, partner int64, owner clock.ID, c money.Currency) (Customer, error) {
+	tx.Locked()
+	customer, err := FindCustomer(tx, partner, owner, c)
+	if err != nil {
+		return Customer{}, err
+	}
+	var available int64
+	if err := tx.Row(lockBalance, partner, customer.Balance).Scan(&available); err != nil {
+		return Customer{}, err
+	}
+	return FindCustomer(tx, partner, owner, c)
+}
+
 // Collect debits a customer who cannot refuse: a clearing above its hold, a recall, a monthly fee. It takes
 // what is available and books the rest as the customer's receivable, in this transaction, which becomes
 // a locked one. name is the leg's name; the part that is owed has "-receivable" appended.

@@ -12,6 +12,7 @@
 package ledger
 
 import (
+	"errors"
 	"time"
 
 	"kontor/internal/clock"
@@ -123,6 +124,16 @@ func FindAccount(r db.Reader, partner int64, owner clock.ID, p Purpose, c money.
 	return id, err
 }
 
+// FindOrOpenAccount is FindAccount that opens what is missing: books that were opened by earlier versions lack
+// the accounts that came later.
+func FindOrOpenAccount(tx *db.Tx, partner int64, owner clock.ID, p Purpose, c money.Currency, at time.Time) (clock.ID, error) {
+	id, err := FindAccount(tx, partner, owner, p, c)
+	if errors.Is(err, db.ErrNoRows) {
+		return OpenAccount(tx, partner, owner, p, c, at), nil
+	}
+	return id, err
+}
+
 // Post queues the legs of an operation. The commit fails with P433 when a customer's balance does not
 // cover them.
 func Post(tx *db.Tx, partner int64, op Operation, at time.Time, legs ...Leg) {
@@ -156,7 +167,7 @@ func Credit(name string, from clock.ID, to Customer, amount money.Amount) []Leg 
 // OpenBook opens the accounts that every partner's book has, for each currency: the partner's own balance
 // and the platform's.
 func OpenBook(tx *db.Tx, partner int64, currencies []money.Currency, at time.Time) {
-	purposes := []Purpose{Balance, Fees, Liquidity, Clearing, Suspense}
+	purposes := []Purpose{Balance, Fees, Liquidity, Clearing, Suspense, Equity}
 	if partner == Operator {
 		purposes = []Purpose{Bank, Clearing, Suspense, Fees, Equity}
 	}

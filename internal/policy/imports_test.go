@@ -29,24 +29,26 @@ var layers = [][]string{
 var features = []string{
 	"internal/partner", "internal/user", "internal/identity", "internal/compliance", "internal/transfer", "internal/exchange",
 	"internal/sepa", "internal/crypto", "internal/card", "internal/order", "internal/paylink", "internal/history",
+	"internal/adjustment",
 }
 
 // beside lists what a package may import from its own layer.
 var beside = map[string][]string{
-	"internal/catalog":  {"internal/money"},
-	"internal/contract": {"api", "internal/fault", "internal/money"},
-	"internal/entry":    {"internal/page"},
-	"internal/trace":    {"internal/fault"},
-	"internal/identity": {"internal/user", "internal/compliance"},
-	"internal/sepa":     {"internal/user", "internal/compliance"},
-	"internal/crypto":   {"internal/user", "internal/compliance"},
-	"internal/card":     {"internal/user", "internal/exchange"},
-	"internal/exchange": {"internal/user"},
-	"internal/transfer": {"internal/user"},
-	"internal/order":    {"internal/exchange", "internal/crypto"},
-	"internal/paylink":  {"internal/order"},
-	"internal/history":  features,          // it reads them all
-	"internal/sandbox":  {"internal/rail"}, // it steers the simulated rails
+	"internal/catalog":    {"internal/money"},
+	"internal/contract":   {"api", "internal/fault", "internal/money"},
+	"internal/entry":      {"internal/page"},
+	"internal/trace":      {"internal/fault"},
+	"internal/identity":   {"internal/user", "internal/compliance"},
+	"internal/adjustment": {"internal/user"},
+	"internal/sepa":       {"internal/user", "internal/compliance"},
+	"internal/crypto":     {"internal/user", "internal/compliance"},
+	"internal/card":       {"internal/user", "internal/exchange"},
+	"internal/exchange":   {"internal/user"},
+	"internal/transfer":   {"internal/user"},
+	"internal/order":      {"internal/exchange", "internal/crypto"},
+	"internal/paylink":    {"internal/order"},
+	"internal/history":    features,          // it reads them all
+	"internal/sandbox":    {"internal/rail"}, // it steers the simulated rails
 }
 
 // reserved are other people's packages that only some of ours may import: no store knows which engine it runs on.

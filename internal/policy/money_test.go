@@ -10,7 +10,7 @@ import (
 // moneyPath are the folders through which amounts pass, on the way in, at rest, and on the way out.
 var moneyPath = []string{
 	"internal/money", "internal/ledger", "internal/transfer", "internal/exchange", "internal/sepa", "internal/crypto", "internal/card",
-	"internal/order", "internal/paylink", "internal/history", "internal/partner", "internal/user", "internal/event", "internal/db",
+	"internal/order", "internal/paylink", "internal/adjustment", "internal/history", "internal/partner", "internal/user", "internal/event", "internal/db",
 	"internal/idempotency", "internal/entry", "internal/job", "internal/iban", "internal/fault", "internal/contract", "internal/httpapi/oas",
 }
 
