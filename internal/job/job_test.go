@@ -423,3 +423,41 @@ func TestUnknownKindWaits(t *testing.T) {
 		}
 	})
 }
+
+func TestBusyRunnerIsAlive(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		for i := range 20 { // more than run at a time
+			w.enqueue("work", clock.NewID(), start.Add(-time.Duration(i)*time.Minute))
+		}
+		var first time.Time
+		err := d.View(t.Context(), func(r db.Reader) (err error) {
+			first, err = job.FirstDue(r)
+			return err
+		})
+		if err != nil || !first.Equal(start.Add(-19*time.Minute)) {
+			t.Errorf("the first job is due at %s (%v)", first, err)
+		}
+		started, free := make(chan clock.ID, 100), make(chan struct{})
+		r := w.runner(func(_ context.Context, j job.Job) error {
+			started <- j.Object
+			<-free
+			return nil
+		})
+		if at := r.Polled(); !at.IsZero() {
+			t.Errorf("before it runs it looked at %s", at)
+		}
+		w.run(r)
+		for range 8 {
+			receive(t, started)
+		}
+		if now := time.Now(); r.Polled().Before(now) {
+			t.Error("a runner whose workers are all busy counts as dead")
+		}
+		close(free)
+		for range 12 {
+			receive(t, started)
+		}
+	})
+}

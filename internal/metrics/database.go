@@ -8,18 +8,19 @@ import (
 
 // Database counts and times transactions.
 type Database struct {
-	transactions *prometheus.HistogramVec
+	transactions *series[ending]
 	retries      *prometheus.CounterVec
 	applied      prometheus.Histogram
 	groups       prometheus.Histogram
 }
 
 func newDatabase(r prometheus.Registerer) *Database {
+	transactions := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "kontor_db_transaction_duration_seconds", Buckets: latencies,
+		Help: "Time of transactions with all their attempts, by kind (update, view, snapshot) and outcome (ok, refused, unavailable).",
+	}, []string{"kind", "outcome"})
 	d := &Database{
-		transactions: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "kontor_db_transaction_duration_seconds", Buckets: latencies,
-			Help: "Time of transactions with all their attempts, by kind (update, view, snapshot) and outcome (ok, refused, unavailable).",
-		}, []string{"kind", "outcome"}),
+		transactions: newSeries(transactions, ending.labels),
 		retries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "kontor_db_retries_total",
 			Help: "Further attempts of updates, by cause: the constraint that collided, or serialization.",
@@ -33,14 +34,19 @@ func newDatabase(r prometheus.Registerer) *Database {
 			Help: "Updates that one commit on SQLite held.",
 		}),
 	}
-	r.MustRegister(d.transactions, d.retries, d.applied, d.groups)
+	r.MustRegister(transactions, d.retries, d.applied, d.groups)
 	return d
 }
 
 // Transaction counts a transaction that has ended.
 func (d *Database) Transaction(kind, outcome string, took time.Duration) {
-	d.transactions.WithLabelValues(kind, outcome).Observe(took.Seconds())
+	d.transactions.of(ending{kind, outcome}).Observe(took.Seconds())
 }
+
+// ending is what transactions are told apart by.
+type ending struct{ kind, outcome string }
+
+func (e ending) labels() []string { return []string{e.kind, e.outcome} }
 
 // Retried counts a further attempt.
 func (d *Database) Retried(cause string) { d.retries.WithLabelValues(cause).Inc() }

@@ -23,7 +23,7 @@ type Metrics struct {
 	Database *Database
 
 	registry   *prometheus.Registry
-	requests   *prometheus.HistogramVec
+	requests   *series[answer]
 	errors     *prometheus.CounterVec
 	replays    prometheus.Counter
 	limited    *prometheus.CounterVec
@@ -36,12 +36,13 @@ var latencies = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5,
 
 // New makes a Metrics with a registry of its own.
 func New() *Metrics {
+	requests := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "kontor_http_request_duration_seconds", Buckets: latencies,
+		Help: "Time from the end of a request's header to the end of its answer.",
+	}, []string{"route", "method", "code"})
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
-		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "kontor_http_request_duration_seconds", Buckets: latencies,
-			Help: "Time from the first byte of a request to the end of its answer.",
-		}, []string{"route", "method", "code"}),
+		requests: newSeries(requests, answer.labels),
 		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "kontor_http_errors_total",
 			Help: "Requests answered with an error, by its code: P500 and P501 are the platform's fault, whatever the status.",
@@ -61,7 +62,7 @@ func New() *Metrics {
 			Help: "Runs of background jobs, by what became of them: done, failed (due again later) or released (to another node).",
 		}, []string{"kind", "outcome"}),
 	}
-	m.registry.MustRegister(m.requests, m.errors, m.replays, m.limited, m.deliveries, m.jobs, buildInfo(),
+	m.registry.MustRegister(requests, m.errors, m.replays, m.limited, m.deliveries, m.jobs, buildInfo(),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.Database = newDatabase(m.registry)
 	return m
@@ -103,8 +104,16 @@ func (m *Metrics) Request(route, method string, code int, took time.Duration) {
 	if route == "" || route == "/*" {
 		route = unmatched
 	}
-	m.requests.WithLabelValues(route, knownMethod(method), strconv.Itoa(code)).Observe(took.Seconds())
+	m.requests.of(answer{route, knownMethod(method), code}).Observe(took.Seconds())
 }
+
+// answer is what requests are told apart by.
+type answer struct {
+	route, method string
+	code          int
+}
+
+func (a answer) labels() []string { return []string{a.route, a.method, strconv.Itoa(a.code)} }
 
 // knownMethod keeps callers from making up labels.
 func knownMethod(method string) string {
