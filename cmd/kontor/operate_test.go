@@ -70,6 +70,12 @@ func TestAdjustTakesTwoPersons(t *testing.T) {
 			t.Errorf("the list has no %s:\n%s", want, list)
 		}
 	}
+	log := must(t, data, "audit", "list")
+	for action, times := range map[string]int{"adjustment.propose": 3, "adjustment.approve": 2, "adjustment.reject": 1} {
+		if got := strings.Count(log, action); got != times {
+			t.Errorf("the audit log has %d of %s, want %d:\n%s", got, action, times, log)
+		}
+	}
 	if out := must(t, data, "adjust", "list", "--pending", "--json"); strings.TrimSpace(out) != "[]" {
 		t.Errorf("pending are %s", out)
 	}

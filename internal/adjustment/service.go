@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"kontor/internal/audit"
 	"kontor/internal/clock"
 	"kontor/internal/db"
 	"kontor/internal/ledger"
@@ -31,8 +32,10 @@ func (s *Service) Propose(ctx context.Context, p Proposal) (a Adjustment, err er
 		return Adjustment{}, err
 	}
 	err = s.db.Update(ctx, func(tx *db.Tx) error {
-		a, err = s.propose(tx, p)
-		return err
+		if a, err = s.propose(tx, p); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, "adjustment.propose", p.By)
 	})
 	return a, err
 }
@@ -84,9 +87,25 @@ func (s *Service) decide(ctx context.Context, id clock.ID, by string, verdict St
 			return err
 		}
 		a.State, a.DecidedBy, a.DecidedAt = verdict, by, s.clock.Now()
-		return s.write(tx, a)
+		if err := s.write(tx, a); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actions[verdict], by)
 	})
 	return a, err
+}
+
+// actions name the verdicts in the audit log.
+var actions = map[State]string{Approved: "adjustment.approve", Rejected: "adjustment.reject"}
+
+// record writes the step into the audit log: who was logged in, and under which name they acted. It is the
+// last thing in a transaction.
+func (a Adjustment) record(ctx context.Context, tx *db.Tx, action, by string) error {
+	return audit.Write(tx, audit.Entry{
+		Actor: audit.Actor(ctx), Action: action, Partner: a.Partner, Object: a.ID.String(), Details: map[string]string{
+			"by": by, "owner": a.Owner.String(), "amount": a.Amount.String(), "currency": a.Amount.Currency().Code,
+		},
+	})
 }
 
 // mayBeDecided says why a person may not decide. What is decided meanwhile by somebody else collides with the

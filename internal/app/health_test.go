@@ -82,29 +82,41 @@ func eventually(t *testing.T, what string, right func() bool) {
 	}
 }
 
-func TestReadinessNamesWhatDoesNotWork(t *testing.T) {
+func TestReadinessNamesTheDatabase(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
-		roles app.Roles
-		want  string
-	}{
-		"api alone": {app.Roles{API: true}, `{"status":"unavailable","notReady":["database"]}`},
-		"worker":    {app.Roles{API: true, Worker: true}, `{"status":"unavailable","notReady":["database","webhooks","jobs"]}`},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			a := open(t, config(dbtest.Target(t, db.Postgres)))
-			if err := a.DB.Close(); err != nil { // the database is away
-				t.Fatal(err)
-			}
-			url := serve(t, a, c.roles)
-			if status, body := get(t, url+"/readyz"); status != http.StatusServiceUnavailable || body != c.want {
-				t.Errorf("answered %d %s, want %s", status, body, c.want)
-			}
-			if status, _ := get(t, url+"/healthz"); status != http.StatusOK {
-				t.Errorf("the process lives, and answers %d", status)
-			}
-		})
+	a := open(t, config(dbtest.Target(t, db.Postgres)))
+	url := serve(t, a, app.Roles{API: true})
+	if status, body := get(t, url+"/readyz"); status != http.StatusOK || body != `{"status":"ready"}` {
+		t.Errorf("a node without workers answers %d %s", status, body)
+	}
+	if err := a.DB.Close(); err != nil { // it is away
+		t.Fatal(err)
+	}
+	want := `{"status":"unavailable","notReady":["database"]}`
+	if status, body := get(t, url+"/readyz"); status != http.StatusServiceUnavailable || body != want {
+		t.Errorf("answered %d %s, want %s", status, body, want)
+	}
+	if status, _ := get(t, url+"/healthz"); status != http.StatusOK {
+		t.Errorf("the process lives, and answers %d", status)
+	}
+}
+
+func TestReadinessNamesTheWorkers(t *testing.T) {
+	t.Parallel()
+	cfg := config(dbtest.Target(t, db.Postgres))
+	cfg.Metrics = metrics.New()
+	a := open(t, cfg)
+	if err := a.DB.Close(); err != nil { // so that no poll ever succeeds
+		t.Fatal(err)
+	}
+	listener, url := operations(t)
+	serve(t, a, app.Roles{Worker: true, Operations: listener})
+	want := `{"status":"unavailable","notReady":["database","webhooks","jobs"]}`
+	if status, body := get(t, url+"/readyz"); status != http.StatusServiceUnavailable || body != want {
+		t.Errorf("answered %d %s, want %s", status, body, want)
+	}
+	if status, body := get(t, url+"/metrics"); status != http.StatusOK || !strings.Contains(body, "kontor_backlog_readable 0") {
+		t.Errorf("without a database the metrics answer %d %s", status, body)
 	}
 }
 

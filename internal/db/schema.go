@@ -60,22 +60,22 @@ func prepare(ctx context.Context, handle *sql.DB, kind Engine, schema Schema) (f
 	if err != nil {
 		return 0, 0, err
 	}
-	if from, err = m.version(ctx); err != nil {
+	before, err := m.read(ctx, handle)
+	if err != nil {
 		return 0, 0, err
 	}
-	switch {
-	case from >= m.latest:
-		return from, from, m.check(from)
-	case schema == Keep, schema == Create && from > 0:
-		return from, from, m.check(from)
+	from = before.version
+	if before.version == m.latest || before.newest > m.latest || schema == Keep || schema == Create && before.newest > 0 {
+		return from, from, m.check(before)
 	}
 	if err := m.up(ctx); err != nil {
 		return from, from, fmt.Errorf("migrate from version %d: %w", from, err)
 	}
-	if to, err = m.version(ctx); err != nil {
+	after, err := m.read(ctx, handle)
+	if err != nil {
 		return from, from, err
 	}
-	return from, to, m.check(to) // a newer program may have come in between
+	return from, after.version, m.check(after) // a newer program may have come in between
 }
 
 // migrator knows the program's schema and the database's.
@@ -83,7 +83,14 @@ type migrator struct {
 	handle   *sql.DB
 	kind     Engine
 	provider *goose.Provider
-	latest   int64 // the version that the program needs
+	steps    []int64 // the versions of all migrations, in order
+	latest   int64   // the version that the program needs
+}
+
+// applied is what a database's schema is made of.
+type applied struct {
+	version int64 // every migration up to this one was applied; 0: none
+	newest  int64 // the last of all, which a newer program may have brought
 }
 
 func newMigrator(handle *sql.DB, kind Engine, files fs.FS) (m *migrator, err error) {
@@ -96,12 +103,16 @@ func newMigrator(handle *sql.DB, kind Engine, files fs.FS) (m *migrator, err err
 			return nil, err
 		}
 	}
-	m.provider, err = goose.NewProvider(dialect, handle, files, goose.WithDisableGlobalRegistry(true), goose.WithSessionLocker(locker))
+	m.provider, err = goose.NewProvider(dialect, handle, files, goose.WithSessionLocker(locker),
+		goose.WithDisableGlobalRegistry(true),
+		goose.WithAllowOutofOrder(true)) // what two people add at the same time is applied in either order
 	if err != nil {
 		return nil, err
 	}
-	sources := m.provider.ListSources() // in order
-	m.latest = sources[len(sources)-1].Version
+	for _, s := range m.provider.ListSources() {
+		m.steps = append(m.steps, s.Version)
+	}
+	m.latest = m.steps[len(m.steps)-1]
 	return m, nil
 }
 
@@ -110,15 +121,15 @@ func (m *migrator) up(ctx context.Context) error {
 	return err
 }
 
-// check tells what is wrong with a schema of a version, for this program.
-func (m *migrator) check(version int64) error {
+// check tells what is wrong with a schema for this program.
+func (m *migrator) check(a applied) error {
 	switch {
-	case version > m.latest:
-		return fmt.Errorf("the database's schema has version %d, and this program knows versions up to %d: a newer kontor has upgraded it; run that one, or a later one", version, m.latest)
-	case version == 0:
+	case a.newest > m.latest:
+		return fmt.Errorf("the database's schema has version %d, and this program knows versions up to %d: a newer kontor has upgraded it; run that one, or a later one", a.newest, m.latest)
+	case a.newest == 0:
 		return fmt.Errorf("the database is empty, and this program needs version %d of the schema: run kontor migrate or start the program", m.latest)
-	case version < m.latest:
-		return fmt.Errorf("the database's schema has version %d, and this program needs version %d: run kontor migrate or start the program; both upgrade it", version, m.latest)
+	case a.version < m.latest:
+		return fmt.Errorf("the database's schema has version %d, and this program needs version %d: run kontor migrate or start the program; both upgrade it", a.version, m.latest)
 	}
 	return nil
 }
@@ -128,24 +139,46 @@ const (
 	pgVersionTable   = `SELECT COUNT(to_regclass('goose_db_version'))`
 )
 
-// version reads the schema's version and writes nothing, unlike goose, which makes its table.
-func (m *migrator) version(ctx context.Context) (int64, error) {
+// querier is an *sql.DB or an *sql.Conn.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// read finds what was applied and writes nothing, unlike goose, which makes its table.
+func (m *migrator) read(ctx context.Context, from querier) (a applied, err error) {
 	exists := liteVersionTable
 	if m.kind == Postgres {
 		exists = pgVersionTable
 	}
-	var tables, version int64
-	if err := m.handle.QueryRowContext(ctx, exists).Scan(&tables); err != nil {
-		return 0, unavailable(err)
+	var tables int64
+	if err := from.QueryRowContext(ctx, exists).Scan(&tables); err != nil {
+		return a, unavailable(err)
 	}
 	if tables == 0 {
-		return 0, nil
+		return a, nil
 	}
-	err := m.handle.QueryRowContext(ctx, `SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version WHERE is_applied`).Scan(&version)
+	rows, err := from.QueryContext(ctx, `SELECT version_id FROM goose_db_version WHERE is_applied`)
 	if err != nil {
-		return 0, unavailable(err)
+		return a, unavailable(err)
 	}
-	return version, nil
+	defer rows.Close()
+	known := map[int64]bool{}
+	for rows.Next() {
+		var version int64
+		if err := rows.Scan(&version); err != nil {
+			return a, err
+		}
+		known[version] = true
+		a.newest = max(a.newest, version)
+	}
+	for _, step := range m.steps {
+		if !known[step] {
+			break
+		}
+		a.version = step
+	}
+	return a, rows.Err()
 }
 
 // liteLock makes a whole upgrade of an SQLite file one transaction. It is the lock, since the file has one
@@ -182,9 +215,8 @@ func (l *liteLock) SessionLock(ctx context.Context, conn *sql.Conn) error {
 
 // SessionUnlock commits an upgrade that came to its end.
 func (l *liteLock) SessionUnlock(ctx context.Context, conn *sql.Conn) error {
-	var version int64
-	err := conn.QueryRowContext(ctx, `SELECT MAX(version_id) FROM goose_db_version`).Scan(&version)
-	if err == nil && version >= l.latest {
+	now, err := l.read(ctx, conn)
+	if err == nil && now.version == l.latest {
 		_, err := conn.ExecContext(ctx, "COMMIT")
 		return err
 	}

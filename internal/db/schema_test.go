@@ -153,6 +153,29 @@ func TestOlderSchemaIsUpgradedOnlyByWhoMay(t *testing.T) {
 	})
 }
 
+func TestStepsThatWereLeftOutAreMadeUpFor(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, kind db.Engine, target string) {
+		all := files(t, kind, count(t)).(fstest.MapFS)
+		names, err := fs.Glob(all, "*.sql")
+		if err != nil {
+			t.Fatal(err)
+		}
+		left := names[len(names)-2]
+		delete(all, left) // it was added by somebody else, at the same time
+		if err := db.MigrateFiles(t.Context(), target, all); err != nil {
+			t.Fatal(err)
+		}
+		if got := refused(t, target, db.Keep); !strings.Contains(got, "run kontor migrate or start the program") {
+			t.Errorf("told %q", got)
+		}
+		from, to, err := db.Migrate(t.Context(), target)
+		if err != nil || from >= to {
+			t.Errorf("from %d to %d: %v", from, to, err)
+		}
+	})
+}
+
 func TestReadingAnEmptyDatabaseLeavesItEmpty(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, kind db.Engine, target string) {

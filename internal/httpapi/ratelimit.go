@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kontor/internal/fault"
+	"kontor/internal/metrics"
 	"kontor/internal/partner"
 	"kontor/internal/ratelimit"
 )
@@ -22,6 +23,7 @@ func (a *api) limited(next http.Handler) http.Handler {
 		h.Set("RateLimit-Remaining", strconv.FormatInt(d.Remaining, 10))
 		h.Set("RateLimit-Reset", strconv.FormatInt(int64(math.Ceil(d.Reset.Seconds())), 10))
 		if !d.Allowed {
+			a.Metrics.RateLimited(metrics.LimitKey)
 			a.fail(w, r, tooMany(d.RetryAfter))
 			return
 		}
@@ -47,6 +49,7 @@ func tooMany(wait time.Duration) error {
 func (a *api) identify(r *http.Request) (partner.Partner, error) {
 	key, from := r.Header.Get("x-api-key"), a.ClientAddr(r)
 	if wait := a.Guesses.Wait(from); wait > 0 && key != "" && !a.Partners.Plausible(r.Context(), key) {
+		a.Metrics.RateLimited(metrics.LimitAddress)
 		return partner.Partner{}, tooMany(wait)
 	}
 	p, err := a.Partners.Authenticate(r.Context(), key)
