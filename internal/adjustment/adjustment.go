@@ -124,10 +124,6 @@ var (
 		SELECT ` + columns + proposals + `
 		WHERE (CAST($1 AS BIGINT) < 0 OR p.partner_id = $1) AND (NOT $2 OR d.id IS NULL)
 		ORDER BY p.created_at DESC, p.id DESC LIMIT $3`)
-	selectHistory = db.NewQuery(`
-		SELECT id, currency, amount, reason, created_at FROM adjustment
-		WHERE partner_id = $1 AND owner_id = $2 AND created_at >= $3 AND created_at < $4
-		ORDER BY created_at DESC, id DESC LIMIT $5`)
 )
 
 // Filter says which corrections to list.
@@ -148,37 +144,6 @@ func (s *Service) List(r db.Reader, f Filter) ([]Adjustment, error) {
 			return nil, err
 		}
 		all = append(all, a)
-	}
-	return all, rows.Err()
-}
-
-// Executed is a correction as the customer's history shows it.
-type Executed struct {
-	ID        clock.ID
-	Owner     clock.ID
-	Amount    money.Amount // above zero: came in; below zero: went out
-	Reason    string
-	CreatedAt time.Time // when it was executed
-}
-
-// History reads what was executed for an owner, from ≤ t < to, the newest first.
-func (s *Service) History(r db.Reader, partner int64, owner clock.ID, from, to time.Time, limit int) ([]Executed, error) {
-	rows := r.Rows(selectHistory, partner, owner, from, to, limit)
-	defer rows.Close()
-	var all []Executed
-	for rows.Next() {
-		e := Executed{Owner: owner}
-		var slug string
-		var units int64
-		if err := rows.Scan(&e.ID, &slug, &units, &e.Reason, &e.CreatedAt); err != nil {
-			return nil, err
-		}
-		c, ok := s.currency(slug)
-		if !ok {
-			return nil, fmt.Errorf("adjustment %s has the unknown currency %q", e.ID, slug)
-		}
-		e.Amount = money.New(units, c)
-		all = append(all, e)
 	}
 	return all, rows.Err()
 }

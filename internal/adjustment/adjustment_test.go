@@ -14,9 +14,11 @@ import (
 	"kontor/internal/clock"
 	"kontor/internal/db"
 	"kontor/internal/db/dbtest"
+	"kontor/internal/entry"
 	"kontor/internal/fault"
 	"kontor/internal/ledger"
 	"kontor/internal/money"
+	"kontor/internal/page"
 	"kontor/internal/partner"
 	"kontor/internal/pgtest"
 	"kontor/internal/sepa"
@@ -180,16 +182,21 @@ func TestApprovalMovesMoneyBothWays(t *testing.T) {
 		}
 		w.sound()
 
-		var history []adjustment.Executed
+		var history []entry.Entry
+		eur, _ := w.Catalog.Currency("eur")
 		err := w.DB.View(w.Context(), func(r db.Reader) (err error) {
-			history, err = w.Adjustments.History(r, w.partner, w.user, start.Add(time.Hour), start.Add(3*time.Hour), 2)
+			history, err = w.Adjustments.History(r, entry.Query{
+				Partner: w.partner, Owner: w.user, Currencies: []money.Currency{eur},
+				Range: page.Range{From: start.Add(time.Hour), To: start.Add(3 * time.Hour), Limit: 2},
+			})
 			return err
 		})
 		if err != nil {
 			w.Fatal(err)
 		}
-		if len(history) != 2 || history[0].Amount.String() != "30.00" || history[1].Amount.String() != "2.00" ||
-			history[0].Reason != "Test reason" || !history[0].CreatedAt.Equal(start.Add(2*time.Hour)) {
+		if len(history) < 2 || history[0].Part != entry.In || history[0].Amount.String() != "30.00" ||
+			history[1].Amount.String() != "2.00" || history[0].Status != adjustment.Successful ||
+			history[0].Object.(adjustment.Executed).Reason != "Test reason" || !history[0].At.Equal(start.Add(2*time.Hour)) {
 			w.Errorf("the history is %v", history)
 		}
 	})

@@ -128,7 +128,7 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 		DB: d, Catalog: cat, Contract: contracts, Environment: cfg.Environment, Partners: a.Partners, Users: users,
 		Identity:  identity.NewService(v, cfg.Clock, users, payments),
 		Transfers: transfers,
-		History:   history.NewService(cfg.Clock, payments, transfers), // those that search the ledger come last
+		History:   history.NewService(cfg.Clock, payments, a.Adjustments, transfers), // those that search the ledger come last
 		Cursors:   page.NewCursors(v),
 		SEPA:      payments, Keys: a.keys, Limits: a.limits, Guesses: ratelimit.NewGuesses(), Log: cfg.Log, Ready: a.ready,
 		Metrics: cfg.Metrics, Tracer: cfg.Tracer,

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"kontor/internal/adjustment"
 	"kontor/internal/clock"
 	"kontor/internal/db"
 	"kontor/internal/entry"
@@ -103,6 +104,11 @@ func showEntries(rd db.Reader, partnerID int64, entries []entry.Entry) ([]oas.Tr
 			err = t.Details.FromTransfer(showTransfer(object, contacts))
 		case sepa.Deposit:
 			err = t.Details.FromSepaDeposit(showDeposit(object, contacts))
+		case adjustment.Executed:
+			err = t.Details.FromAdjustment(oas.Adjustment{
+				Id: t.Id, ExternalUserId: t.ExternalUserId, Amount: t.Amount, Currency: t.Currency,
+				Reason: object.Reason, CreatedAt: t.CreatedAt,
+			})
 		default:
 			err = fmt.Errorf("httpapi: no details of a %T are known", object)
 		}

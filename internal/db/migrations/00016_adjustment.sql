@@ -43,4 +43,5 @@ CREATE TABLE adjustment (
     CONSTRAINT adjustment_amount CHECK (amount <> 0)
 );
 CREATE INDEX adjustment_owner ON adjustment (partner_id, owner_id, created_at, id);
+CREATE INDEX adjustment_time ON adjustment (partner_id, created_at, id);
 {{immutable "adjustment"}}

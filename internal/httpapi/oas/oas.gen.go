@@ -539,6 +539,26 @@ func (e GetPartnerTransactionsParamsScope) Valid() bool {
 	}
 }
 
+// Adjustment A correction that we made. An IN entry gave the amount, an OUT entry took it.
+type Adjustment struct {
+	Id string `json:"id"`
+
+	// ExternalUserId Whose balance it was; null for yours.
+	ExternalUserId *string `json:"externalUserId"`
+
+	// Amount Exact decimal with all decimals of the currency, as a string.
+	Amount FixedAmount `json:"amount"`
+
+	// Currency Lower case in answers. Requests may use any case.
+	Currency Currency `json:"currency"`
+
+	// Reason Why it was made.
+	Reason string `json:"reason"`
+
+	// CreatedAt ISO 8601, UTC, milliseconds.
+	CreatedAt Time `json:"createdAt"`
+}
+
 // AttemptStatus defines model for AttemptStatus.
 type AttemptStatus string
 
@@ -1441,6 +1461,32 @@ func (t *Transaction_Details) FromSepaDeposit(v SepaDeposit) error {
 
 // MergeSepaDeposit performs a merge with any union data inside the Transaction_Details, using the provided SepaDeposit
 func (t *Transaction_Details) MergeSepaDeposit(v SepaDeposit) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsAdjustment returns the union data inside the Transaction_Details as a Adjustment
+func (t Transaction_Details) AsAdjustment() (Adjustment, error) {
+	var body Adjustment
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromAdjustment overwrites any union data inside the Transaction_Details as the provided Adjustment
+func (t *Transaction_Details) FromAdjustment(v Adjustment) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeAdjustment performs a merge with any union data inside the Transaction_Details, using the provided Adjustment
+func (t *Transaction_Details) MergeAdjustment(v Adjustment) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err
