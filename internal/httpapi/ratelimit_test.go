@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -82,9 +83,8 @@ func (s *server) call(t *testing.T, from, key, method, path string) (status int,
 }
 
 const (
-	here      = "203.0.113.7:1000"
-	elsewhere = "203.0.113.8:1000"
-	balances  = "/v1/partner/balances"
+	here     = "203.0.113.7:1000"
+	balances = "/v1/partner/balances"
 )
 
 func TestEveryAnswerTellsWhatIsLeftOfTheRate(t *testing.T) {
@@ -151,6 +151,9 @@ func TestAChangedRateCountsWithinASecond(t *testing.T) {
 	}
 }
 
+// elsewhere are other clients. One of them alone can fall, once in a thousand times, on the slot of the first.
+var elsewhere = []string{"203.0.113.8:1000", "203.0.113.9:1000", "[2001:db8::1]:1000", "198.51.100.1:1000"}
+
 func TestWhoGuessesKeysMustWaitAndLocksOutNobody(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []db.Engine{db.SQLite, db.Postgres} {
@@ -194,8 +197,11 @@ func TestWhoGuessesKeysMustWaitAndLocksOutNobody(t *testing.T) {
 					t.Fatalf("a key that was not used before is answered %s from that address", code)
 				}
 			}
-			if code, _ := guess(elsewhere, 1); code != "P401" {
-				t.Errorf("a wrong key from elsewhere is answered %s", code)
+			if !slices.ContainsFunc(elsewhere, func(from string) bool {
+				code, _ := guess(from, 1)
+				return code == "P401"
+			}) {
+				t.Error("wrong keys from elsewhere are limited as well")
 			}
 			if kind == db.Postgres { // which says at once that it is away
 				s.refusesWithoutTheDatabase(t, guess)
@@ -235,9 +241,12 @@ func TestTheAddressIsThatOfTheConnectionUnlessToldOtherwise(t *testing.T) {
 	if _, code, _ := s.call(t, here, "wrong", "GET", balances); code != "P429" {
 		t.Errorf("after 100 wrong keys from an address one more is answered %s", code)
 	}
-	s.app.API.ClientAddr = func(r *http.Request) netip.Addr { return netip.MustParseAddr("2001:db8::1") }
-	s.handler = httpapi.NewHandler(s.app.API)
-	if _, code, _ := s.call(t, here, "wrong", "GET", balances); code != "P401" {
-		t.Errorf("behind a proxy, a wrong key of another client is answered %s", code)
+	if !slices.ContainsFunc(elsewhere, func(client string) bool {
+		s.app.API.ClientAddr = func(*http.Request) netip.Addr { return netip.MustParseAddrPort(client).Addr() }
+		s.handler = httpapi.NewHandler(s.app.API)
+		_, code, _ := s.call(t, here, "wrong", "GET", balances)
+		return code == "P401"
+	}) {
+		t.Error("behind a proxy, wrong keys of other clients are limited as well")
 	}
 }
