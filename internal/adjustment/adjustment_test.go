@@ -159,7 +159,8 @@ func (w world) debts() []ledger.Debt {
 func TestApprovalMovesMoneyBothWays(t *testing.T) {
 	t.Parallel()
 	each(t, func(w world) {
-		w.approve(w.propose("20.00"))
+		first := w.propose("20.00")
+		w.approve(first)
 		w.expect("20.00", "0.00")
 		w.clock.Advance(time.Hour)
 		w.approve(w.propose("-32.50")) // more than there is
@@ -182,22 +183,45 @@ func TestApprovalMovesMoneyBothWays(t *testing.T) {
 		}
 		w.sound()
 
-		var history []entry.Entry
-		eur, _ := w.Catalog.Currency("eur")
-		err := w.DB.View(w.Context(), func(r db.Reader) (err error) {
-			history, err = w.Adjustments.History(r, entry.Query{
-				Partner: w.partner, Owner: w.user, Currencies: []money.Currency{eur},
-				Range: page.Range{From: start.Add(time.Hour), To: start.Add(3 * time.Hour), Limit: 2},
+		w.propose("99.00") // nobody sees it before it is approved
+		query := func(change func(q *entry.Query)) (found []string) {
+			w.Helper()
+			q := entry.Query{Partner: w.partner, Owner: w.user, Currencies: []money.Currency{w.euro}, Range: page.Range{Limit: 10}}
+			change(&q)
+			err := w.DB.View(w.Context(), func(r db.Reader) error {
+				entries, err := w.Adjustments.History(r, q)
+				for _, e := range entries {
+					x := e.Object.(adjustment.Executed)
+					if e.Owner != w.user || e.Type != "ADJUSTMENT" || e.ID != x.ID || x.CreatedAt != e.At || x.Reason != "Test reason" {
+						w.Errorf("an entry is %+v", e)
+					}
+					found = append(found, e.Part+" "+e.Amount.String())
+				}
+				return err
 			})
-			return err
-		})
-		if err != nil {
-			w.Fatal(err)
+			if err != nil {
+				w.Fatal(err)
+			}
+			return found
 		}
-		if len(history) < 2 || history[0].Part != entry.In || history[0].Amount.String() != "30.00" ||
-			history[1].Amount.String() != "2.00" || history[0].Status != adjustment.Successful ||
-			history[0].Object.(adjustment.Executed).Reason != "Test reason" || !history[0].At.Equal(start.Add(2*time.Hour)) {
-			w.Errorf("the history is %v", history)
+		all := []string{"OUT 20.00", "IN 30.00", "IN 2.00", "OUT 32.50", "IN 20.00"}
+		for name, c := range map[string]struct {
+			change func(q *entry.Query)
+			want   []string
+		}{
+			"own":        {func(*entry.Query) {}, all},
+			"everyone":   {func(q *entry.Query) { q.Everyone, q.Owner = true, ledger.PartnerItself }, all},
+			"partner":    {func(q *entry.Query) { q.Owner = ledger.PartnerItself }, nil},
+			"another":    {func(q *entry.Query) { q.Partner = 77 }, nil},
+			"type":       {func(q *entry.Query) { q.Type = "SEPA_DEPOSIT" }, nil},
+			"status":     {func(q *entry.Query) { q.Status = "PENDING" }, nil},
+			"currency":   {func(q *entry.Query) { q.Currencies = nil }, nil},
+			"times":      {func(q *entry.Query) { q.From, q.To = start.Add(time.Hour), start.Add(2*time.Hour) }, all[3:4]},
+			"one of all": {func(q *entry.Query) { q.Operation = first.ID }, all[4:]},
+		} {
+			if got := query(c.change); !slices.Equal(got, c.want) {
+				w.Errorf("%s: the history is %q, want %q", name, got, c.want)
+			}
 		}
 	})
 }

@@ -227,6 +227,10 @@ func usable(t *testing.T, a *app.App) {
 	if _, err := a.Adjustments.Approve(t.Context(), given.ID, "b"); err != nil {
 		t.Error(err)
 	}
+	_, list := p.call("GET", "/v1/user/transactions/fixture-user?type=ADJUSTMENT", "")
+	if text := fmt.Sprint(list); !strings.Contains(text, "reason:test") || !strings.Contains(text, "direction:IN") || !strings.Contains(text, "amount:1.00") {
+		t.Errorf("the history shows %s", text)
+	}
 	if got := p.euros(); got != "12.00" {
 		t.Errorf("in the end the user has %s, want 12.00", got)
 	}
