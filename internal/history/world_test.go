@@ -236,6 +236,9 @@ func (w *world) pages(q entry.Query, between func()) []entry.Entry {
 		if len(entries) != q.Limit {
 			w.Fatalf("a page of %d entries, %d asked for, says that more follow", len(entries), q.Limit)
 		}
+		if q.After != nil && q.After.Compare(entries[0].Position) >= 0 {
+			w.Fatalf("a page behind %v begins with %v", *q.After, entries[0].Position)
+		}
 		q.After = &entries[len(entries)-1].Position
 	}
 }
