@@ -27,6 +27,8 @@ import (
 	"sync"
 	"time"
 
+	"zombiezen.com/go/sqlite"
+
 	"kontor/internal/fault"
 )
 
@@ -100,8 +102,9 @@ type rowSource interface {
 type Option func(*options)
 
 type options struct {
-	schema Schema
-	watch  watch
+	schema    Schema
+	watch     watch
+	connected func(*sqlite.Conn) error // see lite
 }
 
 // WithSchema says what may be done with the schema that is found. Without it, it is upgraded.

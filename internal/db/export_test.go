@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+
+	"zombiezen.com/go/sqlite"
 )
 
 // Rendered are the migrations as one engine runs them.
@@ -21,3 +23,6 @@ func MigrateFiles(ctx context.Context, target string, files fs.FS) error {
 	}
 	return errors.Join(err, handle.Close())
 }
+
+// WithConnected prepares each connection to SQLite further.
+func WithConnected(f func(*sqlite.Conn) error) Option { return func(o *options) { o.connected = f } }

@@ -2,14 +2,13 @@ package db_test
 
 import (
 	"context"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
 
-	"modernc.org/sqlite"
+	"zombiezen.com/go/sqlite"
 
 	"kontor/internal/clock"
 	"kontor/internal/db"
@@ -203,24 +202,16 @@ func TestMemberThatStopsWaitingInLine(t *testing.T) {
 	})
 }
 
-// holding is how a statement stops in its middle: SQLite calls hold_here, which tells that it was reached and
-// waits until it may proceed. All connections of the process know the function, so each test has its own pair
-// of signals.
-var holding sync.Map // of the test's name to *middle
-
+// middle is how a statement stops in its middle: SQLite calls hold_here, which tells that it was reached and
+// waits until it may proceed.
 type middle struct{ reached, proceed chan struct{} }
 
-func init() { // before any connection is opened
-	sqlite.MustRegisterScalarFunction("hold_here", 1, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
-		found, ok := holding.Load(args[0])
-		if !ok {
-			return nil, fmt.Errorf("hold_here is called for %v", args[0])
-		}
-		m := found.(*middle)
+func (m middle) register(conn *sqlite.Conn) error {
+	return conn.CreateFunction("hold_here", &sqlite.FunctionImpl{NArgs: 1, Scalar: func(_ sqlite.Context, args []sqlite.Value) (sqlite.Value, error) {
 		close(m.reached)
 		<-m.proceed
 		return args[0], nil
-	})
+	}})
 }
 
 var insertHeld = db.NewCommand(`
@@ -228,9 +219,13 @@ var insertHeld = db.NewCommand(`
 
 func TestMemberThatHangsUpInMidStatement(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, d *db.DB) {
-		m := &middle{make(chan struct{}), make(chan struct{})}
-		holding.Store(t.Name(), m)
+	synctest.Test(t, func(t *testing.T) {
+		m := middle{make(chan struct{}), make(chan struct{})}
+		d, err := db.Open(t.Context(), dbtest.Target(t, db.SQLite), db.WithConnected(m.register))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
 		release := hold(t, d)
 		before := queue(t.Context(), d, entry("before"))
 		ctx, cancel := context.WithCancel(t.Context())

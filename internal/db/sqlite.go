@@ -3,7 +3,6 @@ package db
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net/url"
@@ -13,20 +12,19 @@ import (
 	"strings"
 	"time"
 
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
-
-	"kontor/internal/clock"
+	"zombiezen.com/go/sqlite"
 )
 
-// lite is SQLite: a pool of read connections, and one writer that commits in groups (sqlite_writer.go).
+// lite is SQLite: a pool of read connections, and one writer that commits in groups (sqlite_writer.go). Its
+// connections are SQLite's own; database/sql, through which the migrations go, would cost a read four times
+// its time.
 type lite struct {
-	path    string
-	readers *sql.DB
-	idle    chan *liteConn
-	writer  *liteWriter
-	unique  map[string]string // "table.a, table.b" → name of the unique index, as errors report columns only
-	watch   watch
+	path      string
+	idle      chan *liteConn
+	writer    *liteWriter
+	unique    map[string]string // "table.a, table.b" → name of the unique index, as errors report columns only
+	watch     watch
+	connected func(*sqlite.Conn) error // for tests: prepares each connection further
 }
 
 func openSQLite(ctx context.Context, path string, o options) (*lite, error) {
@@ -37,34 +35,34 @@ func openSQLite(ctx context.Context, path string, o options) (*lite, error) {
 	} else if err := createPrivately(path); err != nil {
 		return nil, err
 	}
-	handle, err := sql.Open("sqlite", dataSource(path, "_pragma=cache_size(-32000)", "_txlock=immediate"))
+	unique, err := prepareLite(ctx, path, o.schema)
 	if err != nil {
 		return nil, err
 	}
-	if _, _, err := prepare(ctx, handle, SQLite, o.schema); err != nil {
-		handle.Close()
-		return nil, err
-	}
-	e := &lite{path: path, idle: make(chan *liteConn, sqliteReader), watch: o.watch}
-	if e.unique, err = uniqueNames(ctx, handle); err != nil {
-		handle.Close()
-		return nil, err
-	}
-	if e.readers, err = sql.Open("sqlite", dataSource(path, "_pragma=query_only(1)", "_pragma=cache_size(-8000)")); err != nil {
-		handle.Close()
-		return nil, err
-	}
-	for range sqliteReader {
-		c, err := e.readers.Conn(ctx)
+	e := &lite{path: path, idle: make(chan *liteConn, sqliteReader), unique: unique, watch: o.watch, connected: o.connected}
+	for i := range sqliteReader {
+		c, err := e.connect(readerPragmas...)
 		if err != nil {
-			handle.Close()
-			e.readers.Close()
-			return nil, unavailable(err)
+			e.closeReaders(i)
+			return nil, err
 		}
-		e.idle <- &liteConn{conn: c, engine: e, prepared: map[string]*sql.Stmt{}}
+		e.idle <- c
 	}
-	e.writer = startWriter(e, handle)
+	e.writer = startWriter(e)
 	return e, nil
+}
+
+// prepareLite brings the schema up to date, and reads the names of its unique indexes.
+func prepareLite(ctx context.Context, path string, schema Schema) (unique map[string]string, err error) {
+	handle, err := sql.Open("sqlite", dataSource(path))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, handle.Close()) }()
+	if _, _, err := prepare(ctx, handle, SQLite, schema); err != nil {
+		return nil, err
+	}
+	return uniqueNames(ctx, handle)
 }
 
 // createPrivately makes the file readable by its owner only: SQLite would follow the umask.
@@ -79,14 +77,44 @@ func createPrivately(path string) error {
 	return f.Close()
 }
 
-// dataSource is the driver's name for a file with our settings. temp_store=MEMORY keeps savepoints from
-// writing a temporary file each; synchronous=FULL makes every commit survive a power loss.
-func dataSource(path string, more ...string) string {
-	options := append([]string{
-		"_pragma=busy_timeout(10000)", "_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)",
-		"_pragma=foreign_keys(1)", "_pragma=temp_store(MEMORY)", "_pragma=wal_autocheckpoint(4000)",
-	}, more...)
-	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: strings.Join(options, "&")}).String()
+// pragmas are the settings of every connection. temp_store=MEMORY keeps savepoints from writing a temporary
+// file each; synchronous=FULL makes every commit survive a power loss.
+var pragmas = []string{
+	"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "temp_store(MEMORY)",
+	"wal_autocheckpoint(4000)",
+}
+
+var (
+	readerPragmas = []string{"query_only(1)", "cache_size(-8000)"}
+	writerPragmas = []string{"cache_size(-32000)"}
+)
+
+// dataSource is the name of a file with our settings for database/sql.
+func dataSource(path string) string {
+	query := "_pragma=" + strings.Join(pragmas, "&_pragma=")
+	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: query}).String()
+}
+
+// connect opens a connection with our settings and more of its own.
+func (e *lite) connect(more ...string) (*liteConn, error) {
+	conn, err := sqlite.OpenConn(e.path, sqlite.OpenReadWrite)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	c := &liteConn{conn: conn, engine: e, prepared: map[string]*liteStmt{}}
+	for _, pragma := range append(pragmas[:len(pragmas):len(pragmas)], more...) {
+		if err == nil {
+			err = c.exec("PRAGMA "+pragma, nil)
+		}
+	}
+	if err == nil && e.connected != nil {
+		err = e.connected(conn)
+	}
+	if err != nil {
+		c.discard()
+		return nil, unavailable(err)
+	}
+	return c, nil
 }
 
 // uniqueNames reads the columns of every unique index, so that violations can be named.
@@ -144,17 +172,16 @@ func (e *lite) lock(ctx context.Context) (lockedConn, error) {
 	return <-m.handover, nil
 }
 
-func (e *lite) snapshot(ctx context.Context) (conn, error) {
-	c, err := e.readers.Conn(ctx) // a connection of its own: a long verification must not starve the readers
+func (e *lite) snapshot(context.Context) (conn, error) {
+	c, err := e.connect(readerPragmas...) // a connection of its own: a long verification must not starve the readers
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, err
 	}
-	s := &liteSnapshot{liteConn{conn: c, engine: e, prepared: map[string]*sql.Stmt{}}}
-	if _, err := c.ExecContext(ctx, "BEGIN"); err != nil {
-		c.Close()
-		return nil, e.error(err)
+	if err := c.exec("BEGIN", nil); err != nil {
+		c.discard()
+		return nil, err
 	}
-	return s, nil
+	return &liteSnapshot{*c}, nil
 }
 
 func (e *lite) ping(ctx context.Context) error {
@@ -173,154 +200,20 @@ func (e *lite) ping(ctx context.Context) error {
 
 func (e *lite) close() error {
 	e.writer.stop()
-	for range sqliteReader {
+	e.closeReaders(sqliteReader)
+	return nil
+}
+
+// closeReaders waits for the read connections, of which there are n, and closes them.
+func (e *lite) closeReaders(n int) {
+	for range n {
 		c := <-e.idle
-		c.conn.Close()
+		c.discard()
 	}
-	return errors.Join(e.readers.Close(), e.writer.handle.Close())
-}
-
-// liteConn is one connection with its prepared statements. No request's context reaches it: an interrupt
-// would end the transaction of a whole group.
-type liteConn struct {
-	conn     *sql.Conn
-	engine   *lite
-	prepared map[string]*sql.Stmt
-}
-
-func (c *liteConn) release() { c.engine.idle <- c }
-
-func (c *liteConn) prepare(text string) (*sql.Stmt, error) {
-	if s, ok := c.prepared[text]; ok {
-		return s, nil
-	}
-	s, err := c.conn.PrepareContext(context.Background(), text)
-	if err != nil {
-		return nil, c.engine.error(err)
-	}
-	c.prepared[text] = s
-	return s, nil
-}
-
-func (c *liteConn) query(q *Query, args []any) (rowSource, error) {
-	s, err := c.prepare(q.lite)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := s.Query(liteArgs(args)...)
-	if err != nil {
-		return nil, c.engine.error(err)
-	}
-	return &liteRows{rows: rows, engine: c.engine}, nil
-}
-
-func (c *liteConn) exec(text string, args []any) (sql.Result, error) {
-	s, err := c.prepare(text)
-	if err != nil {
-		return nil, err
-	}
-	res, err := s.Exec(liteArgs(args)...)
-	if err != nil {
-		return nil, c.engine.error(err)
-	}
-	return res, nil
-}
-
-const liteMove = `UPDATE account SET posted = posted + $3, held = held + $4 WHERE partner_id = $1 AND id = $2`
-
-func (c *liteConn) move(m move) error {
-	res, err := c.exec(liteMove, []any{m.partner, m.account, m.posted, m.held})
-	if err != nil {
-		return err
-	}
-	if n, err := res.RowsAffected(); err != nil || n != 1 {
-		return fmt.Errorf("db: move on an account that does not exist: partner %d, account %s", m.partner, m.account)
-	}
-	return nil
-}
-
-// discard closes the connection for good, instead of handing it back to the driver's pool.
-func (c *liteConn) discard() {
-	for _, s := range c.prepared {
-		s.Close()
-	}
-	_ = c.conn.Raw(func(any) error { return driver.ErrBadConn })
-	c.conn.Close()
-}
-
-type liteSnapshot struct{ liteConn }
-
-func (s *liteSnapshot) release() {
-	_, _ = s.conn.ExecContext(context.Background(), "ROLLBACK")
-	s.discard()
-}
-
-type liteRows struct {
-	rows   *sql.Rows
-	engine *lite
-}
-
-func (r *liteRows) Next() bool { return r.rows.Next() }
-func (r *liteRows) Close()     { r.rows.Close() }
-func (r *liteRows) Err() error { return r.engine.error(r.rows.Err()) }
-
-func (r *liteRows) scan(dest []any) error {
-	targets := make([]any, len(dest))
-	for i, d := range dest {
-		switch d := d.(type) {
-		case *clock.ID:
-			targets[i] = (*liteID)(d)
-		case *time.Time:
-			targets[i] = (*liteTime)(d)
-		default:
-			targets[i] = d
-		}
-	}
-	return r.rows.Scan(targets...)
-}
-
-type liteID clock.ID
-
-// Scan reads an id from its text.
-func (id *liteID) Scan(src any) error {
-	text, ok := src.(string)
-	if !ok {
-		return fmt.Errorf("db: an id is stored as %T", src)
-	}
-	parsed, err := clock.ParseID(text)
-	*id = liteID(parsed)
-	return err
-}
-
-type liteTime time.Time
-
-// Scan reads a time from its microseconds.
-func (t *liteTime) Scan(src any) error {
-	us, ok := src.(int64)
-	if !ok {
-		return fmt.Errorf("db: a time is stored as %T", src)
-	}
-	*t = liteTime(fromMicros(us))
-	return nil
-}
-
-func liteArgs(args []any) []any {
-	out := make([]any, len(args))
-	for i, a := range args {
-		switch a := a.(type) {
-		case clock.ID:
-			out[i] = a.String()
-		case time.Time:
-			out[i] = toMicros(a)
-		default:
-			out[i] = a
-		}
-	}
-	return out
 }
 
 var (
-	uniqueColumns = regexp.MustCompile(`UNIQUE constraint failed: (?:index '([^']+)'|(.+)) \(\d+\)`)
+	uniqueColumns = regexp.MustCompile(`UNIQUE constraint failed: (?:index '([^']+)'|(.+))$`)
 	checkName     = regexp.MustCompile(`CHECK constraint failed: (\w+)`)
 	immutableName = regexp.MustCompile(`(\w+_immutable)`)
 	notNullColumn = regexp.MustCompile(`NOT NULL constraint failed: (\S+)`)
@@ -328,13 +221,12 @@ var (
 
 // error gives an error of SQLite its neutral form.
 func (e *lite) error(err error) error {
-	var se *sqlite.Error
-	if err == nil || !errors.As(err, &se) {
-		return err
+	if err == nil {
+		return nil
 	}
-	text := se.Error()
-	switch se.Code() {
-	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID:
+	text, code := err.Error(), sqlite.ErrCode(err)
+	switch code {
+	case sqlite.ResultConstraintUnique, sqlite.ResultConstraintPrimaryKey, sqlite.ResultConstraintRowID:
 		m := uniqueColumns.FindStringSubmatch(text)
 		if m == nil {
 			return &ConstraintError{Unique, "", err}
@@ -343,19 +235,19 @@ func (e *lite) error(err error) error {
 			return &ConstraintError{Unique, m[1], err}
 		}
 		return &ConstraintError{Unique, e.unique[m[2]], err}
-	case sqlite3.SQLITE_CONSTRAINT_CHECK:
+	case sqlite.ResultConstraintCheck:
 		return &ConstraintError{Check, submatch(checkName, text), err}
-	case sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+	case sqlite.ResultConstraintForeignKey:
 		return &ConstraintError{ForeignKey, "", err}
-	case sqlite3.SQLITE_CONSTRAINT_NOTNULL:
+	case sqlite.ResultConstraintNotNull:
 		return &ConstraintError{NotNull, submatch(notNullColumn, text), err}
-	case sqlite3.SQLITE_CONSTRAINT_TRIGGER:
+	case sqlite.ResultConstraintTrigger:
 		return &ConstraintError{Immutable, submatch(immutableName, text), err}
 	}
-	switch se.Code() & 0xff {
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, // another process kept the file for all of busy_timeout
-		sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CANTOPEN,
-		sqlite3.SQLITE_READONLY, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_PROTOCOL:
+	switch code.ToPrimary() {
+	case sqlite.ResultBusy, sqlite.ResultLocked, // another process kept the file for all of busy_timeout
+		sqlite.ResultFull, sqlite.ResultIOErr, sqlite.ResultNoMem, sqlite.ResultCantOpen,
+		sqlite.ResultReadOnly, sqlite.ResultInterrupt, sqlite.ResultProtocol:
 		return unavailable(err)
 	}
 	return fmt.Errorf("db: %w", err)

@@ -2,18 +2,21 @@ package db
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 )
 
-// liteWriter owns the one connection that writes. Waiting members are committed together: each inside its
-// savepoint, all with one fsync; at once when idle, in groups when busy.
+// carefulGroups is how many groups are played with savepoints after a member failed.
+const carefulGroups = 64
+
+// liteWriter owns the one connection that writes. Waiting members are committed together, all with one fsync:
+// at once when idle, in groups when busy. A member that fails takes nobody with it.
 type liteWriter struct {
 	engine  *lite
-	handle  *sql.DB
 	conn    *liteConn // nil until opened, and after it broke
+	careful int       // groups that are still to be played with savepoints
 	inbox   chan *member
 	closing chan struct{}
 	stopped chan struct{}
@@ -30,10 +33,10 @@ type member struct {
 
 var errClosed = fmt.Errorf("%w: database closed", ErrUnavailable)
 
-func startWriter(e *lite, handle *sql.DB) *liteWriter {
+func startWriter(e *lite) *liteWriter {
 	w := &liteWriter{
-		engine: e, handle: handle,
-		inbox: make(chan *member), closing: make(chan struct{}), stopped: make(chan struct{}),
+		engine: e,
+		inbox:  make(chan *member), closing: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	go w.loop()
 	return w
@@ -84,8 +87,10 @@ func (w *liteWriter) loop() {
 	}
 }
 
-// gather adds what is waiting already; it never waits for more. An explicit transaction ends the group.
+// gather adds what is waiting already; it never waits for more. It lets those go first who can run at once:
+// each of them that joins saves a commit. An explicit transaction ends the group.
 func (w *liteWriter) gather(group []*member) (full []*member, next *member) {
+	runtime.Gosched()
 	for len(group) < groupSize {
 		select {
 		case m := <-w.inbox:
@@ -105,17 +110,16 @@ func (w *liteWriter) open() error {
 	if w.conn != nil {
 		return nil
 	}
-	c, err := w.handle.Conn(context.Background())
+	c, err := w.engine.connect(writerPragmas...)
 	if err != nil {
-		return unavailable(err)
+		return err
 	}
-	w.conn = &liteConn{conn: c, engine: w.engine, prepared: map[string]*sql.Stmt{}}
+	w.conn = c
 	return nil
 }
 
-// commit decides a group. A member whose statement failed is rolled back to its savepoint and leaves the
-// others untouched. When the engine ended the whole transaction, as it does when the disk is full, the
-// savepoint is gone: then nobody's work is there, and every member is told so.
+// commit decides a group. A member whose statement failed leaves the others untouched. When the engine ended
+// the whole transaction, as it does when the disk is full, nobody's work is there, and every member is told so.
 func (w *liteWriter) commit(group []*member) {
 	w.engine.watch.grouped(len(group))
 	results := make([]error, len(group))
@@ -132,27 +136,68 @@ func (w *liteWriter) commit(group []*member) {
 	}
 }
 
+// transaction plays a group, first without savepoints: they cost each member a copy of every page that it
+// changes. If one fails then, everything is rolled back and played again with them, and so are the groups that
+// follow for a while.
 func (w *liteWriter) transaction(group []*member, results []error) error {
 	if err := w.open(); err != nil {
 		return err
 	}
-	if _, err := w.conn.exec("BEGIN IMMEDIATE", nil); err != nil {
+	if w.careful == 0 {
+		failed, err := w.together(group)
+		if failed == nil || err != nil {
+			return err
+		}
+		if len(group) == 1 {
+			results[0] = failed
+			return nil
+		}
+		w.careful = carefulGroups
+	}
+	w.careful--
+	return w.apart(group, results)
+}
+
+// together commits a group whose members all succeed. When one fails, nothing happened and it answers why.
+func (w *liteWriter) together(group []*member) (failed, err error) {
+	if err := w.conn.exec("BEGIN IMMEDIATE", nil); err != nil {
+		return nil, err
+	}
+	for _, m := range group {
+		if failed = w.play(m.queue); failed == nil {
+			continue
+		}
+		if err := w.conn.exec("ROLLBACK", nil); err != nil {
+			return nil, lost(err, failed)
+		}
+		return failed, nil
+	}
+	return nil, w.end()
+}
+
+// apart commits those members of a group that succeed.
+func (w *liteWriter) apart(group []*member, results []error) error {
+	if err := w.conn.exec("BEGIN IMMEDIATE", nil); err != nil {
 		return err
 	}
 	for i, m := range group {
-		if _, err := w.conn.exec("SAVEPOINT member", nil); err != nil {
+		if err := w.conn.exec("SAVEPOINT member", nil); err != nil {
 			return lost(err, nil)
 		}
 		if results[i] = w.play(m.queue); results[i] != nil {
-			if _, err := w.conn.exec("ROLLBACK TO member", nil); err != nil {
+			if err := w.conn.exec("ROLLBACK TO member", nil); err != nil {
 				return lost(err, results[i])
 			}
 		}
-		if _, err := w.conn.exec("RELEASE member", nil); err != nil {
+		if err := w.conn.exec("RELEASE member", nil); err != nil {
 			return lost(err, results[i])
 		}
 	}
-	if _, err := w.conn.exec("COMMIT", nil); err != nil {
+	return w.end()
+}
+
+func (w *liteWriter) end() error {
+	if err := w.conn.exec("COMMIT", nil); err != nil {
 		return lost(err, nil)
 	}
 	return nil
@@ -166,7 +211,7 @@ func lost(err, cause error) error {
 func (w *liteWriter) play(q *queue) error {
 	for _, ops := range [][]op{q.first, q.ops} {
 		for _, o := range ops {
-			if _, err := w.conn.exec(o.cmd.lite, o.args); err != nil {
+			if err := w.conn.exec(o.cmd.lite, o.args); err != nil {
 				return err
 			}
 		}
@@ -184,7 +229,6 @@ func (w *liteWriter) breakConn() {
 	if w.conn == nil {
 		return
 	}
-	_, _ = w.conn.conn.ExecContext(context.Background(), "ROLLBACK")
 	w.conn.discard()
 	w.conn = nil
 }
@@ -193,7 +237,7 @@ func (w *liteWriter) breakConn() {
 func (w *liteWriter) handOver(m *member) {
 	err := w.open()
 	if err == nil {
-		_, err = w.conn.exec("BEGIN IMMEDIATE", nil)
+		err = w.conn.exec("BEGIN IMMEDIATE", nil)
 	}
 	if err != nil {
 		w.breakConn()
@@ -215,14 +259,13 @@ type liteLocked struct {
 }
 
 func (l *liteLocked) exec(c *Command, args []any) error {
-	_, err := l.liteConn.exec(c.lite, args)
-	return err
+	return l.liteConn.exec(c.lite, args)
 }
 
 func (l *liteLocked) release() {}
 
 func (l *liteLocked) commit() error {
-	_, err := l.liteConn.exec("COMMIT", nil)
+	err := l.liteConn.exec("COMMIT", nil)
 	if err != nil {
 		err = lost(err, nil)
 	}
@@ -231,6 +274,6 @@ func (l *liteLocked) commit() error {
 }
 
 func (l *liteLocked) rollback() {
-	_, err := l.liteConn.exec("ROLLBACK", nil)
+	err := l.liteConn.exec("ROLLBACK", nil)
 	l.ended <- err
 }

@@ -102,7 +102,8 @@ func (l *lane) close(unlessWoken bool) bool {
 // serve holds the lane's lease while there is something to deliver.
 func (l *lane) serve(ctx context.Context) error {
 	l.window, l.more, l.targetAt = newWindow(), true, time.Time{}
-	until, err := l.number(ctx, false)
+	until := time.Now().Add(leaseTime)
+	err := l.number(func() (int, error) { return take(ctx, l.d.cfg.DB, l.partner, l.d.node, until) })
 	if err != nil {
 		return err
 	}
@@ -124,18 +125,17 @@ func (l *lane) hold(held *lease) {
 	l.lease = held
 }
 
-// number numbers new events, which takes the lease, or extends one that is held, to the time it answers.
-func (l *lane) number(ctx context.Context, held bool) (until time.Time, err error) {
-	until = time.Now().Add(leaseTime)
+// number runs what gives numbers to events.
+func (l *lane) number(give func() (count int, err error)) error {
 	count := 0
-	err = l.d.limited(func() (err error) {
-		count, err = number(ctx, l.d.cfg.DB, l.partner, l.d.node, until, held)
+	err := l.d.limited(func() (err error) {
+		count, err = give()
 		return err
 	})
 	l.fresh = count >= numberBatch
 	l.more = l.more || count > 0
 	l.numbered = time.Now()
-	return until, err
+	return err
 }
 
 func (l *lane) release(ctx context.Context) error {
@@ -152,7 +152,7 @@ func (l *lane) work(ctx context.Context, held *lease) error {
 	timer := time.NewTimer(linger)
 	defer timer.Stop()
 	for {
-		if err := l.refill(ctx, held); err != nil {
+		if err := l.refill(ctx); err != nil {
 			return err
 		}
 		if err := l.dispatch(ctx, held); err != nil {
@@ -192,16 +192,15 @@ func (l *lane) pause() time.Duration {
 }
 
 // refill numbers new events and loads pending ones. Numbers are committed before anything is sent.
-func (l *lane) refill(ctx context.Context, held *lease) error {
+func (l *lane) refill(ctx context.Context) error {
 	if l.fresh && (l.window.size == 0 || time.Since(l.numbered) >= numberEvery) {
-		until, err := l.number(ctx, true)
+		err := l.number(func() (int, error) { return numberMore(ctx, l.d.cfg.DB, l.partner, l.d.node) })
 		if errors.Is(err, errHeld) {
 			return errLost
 		}
 		if err != nil {
 			return err
 		}
-		held.extend(until)
 	}
 	if l.window.size > 0 && (!l.more || l.window.size > windowSize/2) {
 		return nil

@@ -22,9 +22,14 @@ var errHeld = errors.New("event: another node holds the lane")
 var (
 	lockLane = db.NewQuery(`
 		SELECT sequence, node, leased_until FROM event_lane WHERE partner_id = $1 FOR UPDATE`)
+	selectLane = db.NewQuery(`SELECT sequence, node FROM event_lane WHERE partner_id = $1`)
 	insertLane = db.NewInsert("event_lane", "partner_id bigint, sequence bigint, node text, leased_until bigint")
 	updateLane = db.NewCommand(`
 		UPDATE event_lane SET sequence = $2, node = $3, leased_until = $4 WHERE partner_id = $1`)
+	// Two that number at once may write the same numbers for the same events, and then the counter is not to go
+	// back; other numbers than the first one's violate event_sequence_key.
+	countLane = db.NewCommand(`
+		UPDATE event_lane SET sequence = CASE WHEN sequence < $2 THEN $2 ELSE sequence END WHERE partner_id = $1`)
 	releaseLane = db.NewCommand(`
 		UPDATE event_lane SET node = '', leased_until = 0 WHERE partner_id = $1 AND node = $2`)
 	selectUnnumbered = db.NewQuery(`
@@ -47,12 +52,10 @@ type key struct {
 	version int64
 }
 
-// number takes or keeps the lane's lease until the given time and gives numbers to events that have none.
-// It answers how many, and errHeld when the lane is another node's: with held, when it is not this node's
-// any more. Numbers have no gaps, because the lane's row is locked and the counter commits with the events.
-func number(ctx context.Context, d *db.DB, partner int64, node string, until time.Time, held bool) (int, error) {
-	count := 0
-	err := d.Update(ctx, func(tx *db.Tx) error {
+// take takes the lane's lease until the given time, and gives numbers to events that have none. It answers how
+// many, and errHeld when the lane is another node's.
+func take(ctx context.Context, d *db.DB, partner int64, node string, until time.Time) (count int, err error) {
+	err = d.Update(ctx, func(tx *db.Tx) error {
 		tx.Locked()
 		var sequence int64
 		var holder string
@@ -63,21 +66,47 @@ func number(ctx context.Context, d *db.DB, partner int64, node string, until tim
 		} else if err != nil {
 			return err
 		}
-		if holder != node && (held || holder != "" && leased.After(time.Now())) {
+		if holder != node && holder != "" && leased.After(time.Now()) {
 			return errHeld
 		}
-		events, err := unnumbered(tx, partner)
-		if err != nil {
+		if count, err = number(tx, partner, sequence); err != nil {
 			return err
 		}
-		for i, e := range events {
-			tx.Write(setSequence, partner, e.object, e.version, sequence+int64(i)+1)
-		}
-		tx.Write(updateLane, partner, sequence+int64(len(events)), node, until)
-		count = len(events)
+		tx.Write(updateLane, partner, sequence+int64(count), node, until)
 		return nil
 	})
 	return count, err
+}
+
+// numberMore gives numbers to events that have none, for the lane's holder, and answers how many; errHeld when
+// it is not this node's any more. It does not lock the lane, so its commit shares the way of all others. Should
+// another node take the lane at this moment, event_sequence_key lets one of the two win.
+func numberMore(ctx context.Context, d *db.DB, partner int64, node string) (count int, err error) {
+	err = d.Update(ctx, func(tx *db.Tx) error {
+		var sequence int64
+		var holder string
+		if err := tx.Row(selectLane, partner).Scan(&sequence, &holder); err != nil {
+			return err
+		}
+		if holder != node {
+			return errHeld
+		}
+		if count, err = number(tx, partner, sequence); err != nil || count == 0 {
+			return err
+		}
+		tx.Write(countLane, partner, sequence+int64(count))
+		return nil
+	})
+	return count, err
+}
+
+// number writes the numbers behind a sequence. Numbers have no gaps, because the counter commits with them.
+func number(tx *db.Tx, partner, sequence int64) (count int, err error) {
+	events, err := unnumbered(tx, partner)
+	for i, e := range events {
+		tx.Write(setSequence, partner, e.object, e.version, sequence+int64(i)+1)
+	}
+	return len(events), err
 }
 
 // unnumbered reads the oldest events without a number, in the order in which they get theirs.

@@ -55,6 +55,7 @@ var beside = map[string][]string{
 var reserved = map[string][]string{
 	"database/sql":             {"internal/db"},
 	"modernc.org/sqlite":       {"internal/db"},
+	"zombiezen.com/go/sqlite":  {"internal/db"},
 	"github.com/jackc/pgx":     {"internal/db", "test"},
 	"github.com/pressly/goose": {"internal/db"},
 
