@@ -243,6 +243,73 @@ func TestANodeThatIsBusyAloneUsesTheWholeRate(t *testing.T) {
 	})
 }
 
+// TestTimeIsCountedOnceForNodesThatWaitForOneAnother has one node wait for the row of a key while another one
+// brings the row up to a later moment. Were it brought back, all would earn the time in between again.
+func TestTimeIsCountedOnceForNodesThatWaitForOneAnother(t *testing.T) {
+	t.Parallel()
+	target := dbtest.Target(t, db.Postgres) // on SQLite there is one writer
+	first, second := start(t, target, false), start(t, target, false)
+	first.tick(t.Context())
+	rate := Rate{1, 1}
+	if got := first.pass(t, testKey, rate, 1); got != 1 {
+		t.Fatal("the first request does not pass")
+	}
+	var moment, after int64
+	leased := make(chan bool, 1)
+	err := first.db.Update(t.Context(), func(tx *db.Tx) error {
+		tx.Locked()
+		var level, at int64
+		if err := tx.Row(lockBucket, testKey.Partner, testKey.ID).Scan(&level, &at); err != nil {
+			return err
+		}
+		second.mu.Lock()
+		b := second.bucket(testKey, rate, time.Now())
+		b.waiting = 1
+		second.wanted[testKey] = b
+		second.mu.Unlock()
+		go func() { leased <- second.lease(t.Context()) }()
+		awaitWaiting(t, second.db)
+		if err := tx.Row(readClock).Scan(&moment); err != nil {
+			return err
+		}
+		tx.Write(updateBucket, testKey.Partner, testKey.ID, 0, moment)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !<-leased {
+		t.Fatal("nothing was leased")
+	}
+	err = first.db.View(t.Context(), func(r db.Reader) error {
+		return r.Row(db.NewQuery(`SELECT refilled_at FROM rate_bucket WHERE partner_id = $1 AND key_id = $2`),
+			testKey.Partner, testKey.ID).Scan(&after)
+	})
+	if err != nil || after < moment {
+		t.Errorf("the row was brought back by %d µs, %v", moment-after, err)
+	}
+}
+
+// awaitWaiting waits until somebody waits for a lock in the database.
+func awaitWaiting(t *testing.T, d *db.DB) {
+	t.Helper()
+	waiting := db.NewQuery(`SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+		WHERE NOT l.granted AND a.datname = current_database()`)
+	pause := time.NewTicker(time.Millisecond)
+	defer pause.Stop()
+	for began := time.Now(); time.Since(began) < 10*time.Second; <-pause.C {
+		var found int64
+		err := d.View(t.Context(), func(r db.Reader) error { return r.Row(waiting).Scan(&found) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found > 0 {
+			return
+		}
+	}
+	t.Fatal("nobody waits")
+}
+
 func TestABurstPassesOnSeveralNodes(t *testing.T) {
 	t.Parallel()
 	engines(t, func(t *testing.T, target string) {
