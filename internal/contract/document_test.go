@@ -346,6 +346,8 @@ func TestSentencesOfOtherKeywords(t *testing.T) {
 		"status=A&limit=x":          {"limit must be a whole number"},
 		"status=A&limit=":           {"limit must be a whole number"},
 		"status=A&limit=1e2":        {"limit must be a whole number"},
+		"status=A&more=1&more=1":    nil,
+		"status=A&status=A":         {"status must be given once"},
 	} {
 		values, err := url.ParseQuery(query)
 		if err != nil {

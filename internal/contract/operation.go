@@ -138,8 +138,7 @@ func (o *Operation) badNames(f *form, body map[string]any) (list []failure) {
 }
 
 // CheckParams checks the parts of the path, which must be percent-decoded, and the query, and returns what is
-// wrong as CheckBody does. Parameters that the operation does not know are ignored. Of a parameter that is
-// given several times the first counts.
+// wrong as CheckBody does. Parameters that the operation does not know are ignored.
 func (o *Operation) CheckParams(path map[string]string, query url.Values) []string {
 	var failures []failure
 	s := &shape{rank: map[string]int{}}
@@ -149,7 +148,11 @@ func (o *Operation) CheckParams(path map[string]string, query url.Values) []stri
 		if p.inQuery {
 			value, given = query.Get(p.name), query.Has(p.name)
 		}
-		for _, bad := range o.badParameter(p, value, given) {
+		list := o.badParameter(p, value, given)
+		if p.inQuery && len(query[p.name]) > 1 {
+			list = []failure{{saying: "must be given once"}}
+		}
+		for _, bad := range list {
 			bad.path = []string{p.name}
 			failures = append(failures, bad)
 		}
@@ -158,6 +161,11 @@ func (o *Operation) CheckParams(path map[string]string, query url.Values) []stri
 		return nil
 	}
 	return s.sentences(failures)
+}
+
+// TakesQuery tells whether the operation has parameters in the query.
+func (o *Operation) TakesQuery() bool {
+	return slices.ContainsFunc(o.parameters, func(p parameter) bool { return p.inQuery })
 }
 
 func (o *Operation) badParameter(p parameter, value string, given bool) []failure {

@@ -131,10 +131,13 @@ func caller(r *http.Request) partner.Partner {
 
 // methodNotAllowed answers P405 with the methods that the route has.
 func (a *api) methodNotAllowed(routes chi.Routes) http.HandlerFunc {
-	methods := []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
+	methods := []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
 	return func(w http.ResponseWriter, r *http.Request) {
 		path := r.URL.EscapedPath()
 		allowed := slices.DeleteFunc(slices.Clone(methods), func(m string) bool {
+			if m == http.MethodHead {
+				m = http.MethodGet // answers HEAD too
+			}
 			return !routes.Match(chi.NewRouteContext(), m, path)
 		})
 		w.Header().Set("Allow", strings.Join(allowed, ", "))

@@ -222,7 +222,12 @@ func (a *api) paramProblems(r *http.Request, op *contract.Operation) []string {
 			path[key] = value
 		}
 	}
-	return op.CheckParams(path, r.URL.Query())
+	// What cannot be read would be left out, and a list without its filter be answered.
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil && op.TakesQuery() {
+		return []string{"the query must be name=value pairs, percent-encoded and joined by &"}
+	}
+	return op.CheckParams(path, query)
 }
 
 // badParameter answers what the generated router could not bind. The contract words it better, when it sees
