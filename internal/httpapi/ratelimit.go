@@ -13,7 +13,7 @@ import (
 )
 
 // limited holds an authenticated request to the rate of its API key, and tells every answer, errors too, how
-// much of it is left. P429 past the rate.
+// much of it is left. P429 past the rate; then P418 when the partner was closed.
 func (a *api) limited(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p := caller(r)
@@ -25,6 +25,10 @@ func (a *api) limited(next http.Handler) http.Handler {
 		if !d.Allowed {
 			a.Metrics.RateLimited(metrics.LimitKey)
 			a.fail(w, r, tooMany(d.RetryAfter))
+			return
+		}
+		if !p.ClosedAt.IsZero() {
+			a.fail(w, r, fault.New(fault.PartnerNotFound))
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -47,14 +47,11 @@ func (s *Service) Authenticate(ctx context.Context, key string) (Partner, error)
 	k, ok := s.known[name]
 	s.mu.Unlock()
 	if ok && now.Before(k.until) {
-		return k.partner, nil
+		return k.partner, k.partner.ended()
 	}
 	p, found, err := s.lookUp(ctx, key, now)
 	if err != nil {
 		return Partner{}, err
-	}
-	if !p.ClosedAt.IsZero() {
-		return p, fault.New(fault.PartnerNotFound)
 	}
 	// The memory is counted from before the key was read: what happened to the key since is not in it.
 	until := now.Add(keyMemory)
@@ -62,7 +59,15 @@ func (s *Service) Authenticate(ctx context.Context, key string) (Partner, error)
 		until = found.ExpiresAt
 	}
 	s.remember(name, known{p, until}, found, now)
-	return p, nil
+	return p, p.ended()
+}
+
+// ended is P418 when the partner was closed.
+func (p Partner) ended() error {
+	if p.ClosedAt.IsZero() {
+		return nil
+	}
+	return fault.New(fault.PartnerNotFound)
 }
 
 func (s *Service) lookUp(ctx context.Context, key string, now time.Time) (p Partner, k Key, err error) {

@@ -36,6 +36,7 @@ type given struct {
 // step is one call, or several at once, with what must follow.
 type step struct {
 	That           string
+	Operator       *command // instead of a call
 	Call           string
 	As             string
 	Headers        map[string]yaml.Node
@@ -125,6 +126,8 @@ func (s *step) check() error {
 		total += n
 	}
 	switch {
+	case s.Operator != nil:
+		return s.Operator.check(s)
 	case len(strings.Fields(s.Call)) != 2 && !strings.HasPrefix(s.Call, "${"):
 		return fmt.Errorf("call %q is not a method and a path", s.Call)
 	case bodies > 1:

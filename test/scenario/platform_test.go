@@ -104,10 +104,11 @@ func (p *platform) verify(t *testing.T) {
 // caller is a partner that was made for one scenario.
 type caller struct {
 	*platform
-	id  int64
-	key string
-	box *mailbox
-	url string // of its webhooks
+	id    int64
+	key   string
+	keyID string
+	box   *mailbox
+	url   string // of its webhooks
 }
 
 // newCaller makes a partner with a key, whose webhooks arrive in a mailbox of its own.
@@ -122,7 +123,7 @@ func (p *platform) newCaller(t *testing.T, settings map[string]string) *caller {
 	if err != nil {
 		t.Fatalf("create partner: %v", err)
 	}
-	_, key, err := p.app.Partners.IssueKey(t.Context(), made.ID)
+	keyID, key, err := p.app.Partners.IssueKey(t.Context(), made.ID)
 	if err != nil {
 		t.Fatalf("issue key: %v", err)
 	}
@@ -133,7 +134,7 @@ func (p *platform) newCaller(t *testing.T, settings map[string]string) *caller {
 	if err := box.expect(credentials); err != nil {
 		t.Fatalf("webhook credentials: %v", err)
 	}
-	return &caller{platform: p, id: made.ID, key: key, box: box, url: url}
+	return &caller{platform: p, id: made.ID, key: key, keyID: keyID, box: box, url: url}
 }
 
 // call sends a request as the caller, with headers that win over the usual ones; a header without values is

@@ -58,7 +58,9 @@ func (r *run) play(t *testing.T) {
 	}
 	for i, s := range r.file.Steps {
 		name := fmt.Sprintf("step %d (%s)", i+1, s.Call)
-		if s.That != "" {
+		if s.Operator != nil {
+			name = fmt.Sprintf("step %d (the operator)", i+1)
+		} else if s.That != "" {
 			name = fmt.Sprintf("step %d, which %s (%s)", i+1, s.That, s.Call)
 		}
 		if err := r.step(t, s); err != nil {
@@ -79,6 +81,9 @@ func (r *run) step(t *testing.T, s *step) error {
 	t.Helper()
 	c := r.callers[s.As]
 	maps.Copy(r.vars, vars{"key": c.key, "webhook": c.url})
+	if s.Operator != nil {
+		return s.Operator.run(t.Context(), c)
+	}
 	variants, err := s.variants(r.vars)
 	if err != nil {
 		return err
