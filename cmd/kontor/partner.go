@@ -9,7 +9,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 
 	"kontor/internal/app"
 	"kontor/internal/partner"
@@ -114,18 +113,13 @@ func (c partnerShow) Run(ctx context.Context, out io.Writer, log *slog.Logger) e
 		if err != nil {
 			return err
 		}
-		return printPartner(out, p, c.JSON)
+		return printPartner(out, p, a.Partners.Defaults(), c.JSON)
 	})
 }
 
 // printPartner prints a partner: its settings, and the defaults of those that it has not set.
-func printPartner(out io.Writer, p partner.Partner, asJSON bool) error {
-	defaults := partner.Settings{}
-	for _, name := range partner.SettingNames() {
-		if _, set := p.Settings[name]; !set && !strings.HasSuffix(name, ".") {
-			defaults[name] = p.Settings.Text(name)
-		}
-	}
+func printPartner(out io.Writer, p partner.Partner, defaults partner.Settings, asJSON bool) error {
+	maps.DeleteFunc(defaults, func(name, _ string) bool { _, set := p.Settings[name]; return set })
 	if asJSON {
 		return printJSON(out, map[string]any{
 			"id": strconv.FormatInt(p.ID, 10), "createdAt": jsonTime(p.CreatedAt), "closedAt": jsonTime(p.ClosedAt),
@@ -133,15 +127,13 @@ func printPartner(out io.Writer, p partner.Partner, asJSON bool) error {
 		})
 	}
 	rows := [][]string{{"SETTING", "VALUE", ""}}
-	names := slices.Collect(maps.Keys(p.Settings))
-	names = slices.AppendSeq(names, maps.Keys(defaults))
-	for _, name := range slices.Sorted(slices.Values(names)) {
-		note := ""
-		if _, ok := defaults[name]; ok {
-			note = "default"
-		}
-		rows = append(rows, []string{name, orDash(p.Settings.Text(name)), note})
+	for name, value := range p.Settings {
+		rows = append(rows, []string{name, value, ""})
 	}
+	for name, value := range defaults {
+		rows = append(rows, []string{name, orDash(value), "default"})
+	}
+	slices.SortFunc(rows[1:], slices.Compare)
 	fmt.Fprintf(out, "partner %d, %s, created %s, %s\n\n", p.ID, p.Settings.Text("legalName"), when(p.CreatedAt), state(p))
 	return printTable(out, rows...)
 }
@@ -161,15 +153,15 @@ func (c partnerSet) Run(ctx context.Context, out io.Writer, log *slog.Logger) er
 			return err
 		}
 		if c.JSON {
-			return printPartner(out, p, true)
+			return printPartner(out, p, a.Partners.Defaults(), true)
 		}
-		rows := [][]string{{"SETTING", "VALUE", ""}}
+		rows, defaults := [][]string{{"SETTING", "VALUE", ""}}, a.Partners.Defaults()
 		for _, name := range slices.Sorted(maps.Keys(c.Changes)) {
-			note := ""
-			if _, set := p.Settings[name]; !set {
-				note = "default"
+			if value, set := p.Settings[name]; set {
+				rows = append(rows, []string{name, value, ""})
+			} else {
+				rows = append(rows, []string{name, orDash(defaults[name]), "default"})
 			}
-			rows = append(rows, []string{name, orDash(p.Settings.Text(name)), note})
 		}
 		return printTable(out, rows...)
 	})
@@ -189,7 +181,7 @@ func (c partnerClose) Run(ctx context.Context, out io.Writer, log *slog.Logger) 
 			return err
 		}
 		if c.JSON {
-			return printPartner(out, p, true)
+			return printPartner(out, p, a.Partners.Defaults(), true)
 		}
 		_, err = fmt.Fprintf(out, "partner %d, %s, %s\n", p.ID, p.Settings.Text("legalName"), state(p))
 		return err

@@ -32,6 +32,7 @@ type fee struct {
 	name string
 	data func(feesData) string
 	read func(f *Fees, text string, eur money.Currency) error
+	show func(f Fees) string
 }
 
 // feeTable has the fees in the order of the data file.
@@ -49,7 +50,7 @@ func share(name string, data func(feesData) string, to func(*Fees) *money.Percen
 		percent, err := money.ParsePercent(text)
 		*to(f) = percent
 		return err
-	}}
+	}, func(f Fees) string { return to(&f).String() }}
 }
 
 func fixed(name string, data func(feesData) string, to func(*Fees) *money.Amount) fee {
@@ -57,7 +58,7 @@ func fixed(name string, data func(feesData) string, to func(*Fees) *money.Amount
 		amount, err := money.Parse(text, eur)
 		*to(f) = amount
 		return err
-	}}
+	}, func(f Fees) string { return to(&f).Number() }}
 }
 
 // FeeNames returns the names of the fees, as the data file has them and the settings fees.<name> of a partner.
@@ -67,6 +68,15 @@ func FeeNames() []string {
 		names[i] = fee.name
 	}
 	return names
+}
+
+// Texts returns the fees by their names, as settings are written: "1.49".
+func (f Fees) Texts() map[string]string {
+	texts := map[string]string{}
+	for _, fee := range feeTable {
+		texts[fee.name] = fee.show(f)
+	}
+	return texts
 }
 
 // FeesWith returns the fees with some of them replaced, by name: what a partner pays whose settings are so.

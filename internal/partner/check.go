@@ -19,6 +19,8 @@ const (
 	maxURL      = 2048 // characters
 	maxNetworks = 100
 	maxColours  = 3
+
+	widestProxies = 8 // bits of the network; with maxNetworks of these, most addresses stay strangers
 )
 
 // check answers a value's canonical form, or what is wrong with it. member is the setting's name within its
@@ -62,8 +64,8 @@ func whole(low, high int) check {
 
 func percent(_ Rules, _, v string) (string, string) {
 	p, err := money.ParsePercent(v)
-	if err != nil {
-		return "", fmt.Sprintf("must be a share in percent between 0 and 100, such as 1.49, with at most %d decimals", shareScale)
+	if err != nil || p.String() == "100" { // a share of everything leaves nothing: no payout, no amount due
+		return "", fmt.Sprintf("must be a share in percent, from 0 to less than 100, such as 1.49, with at most %d decimals", shareScale)
 	}
 	return p.String(), ""
 }
@@ -213,11 +215,12 @@ func networks(_ Rules, _, v string) (string, string) {
 	return strings.Join(all, ","), ""
 }
 
-// proxies are networks, but not all addresses: whoever is trusted can claim any address for the caller.
+// proxies are networks of one's own, and not half the internet: whoever is trusted can claim any address for the
+// caller.
 func proxies(r Rules, _, v string) (string, string) {
 	for _, item := range items(v) {
-		if p, err := parseNetwork(item); err == nil && p.Bits() == 0 {
-			return "", "must not contain all addresses: every caller could then claim an address of the allowlist"
+		if p, err := parseNetwork(item); err == nil && p.Bits() < widestProxies {
+			return "", fmt.Sprintf("must not contain networks wider than /%d: callers could then claim an address of the allowlist", widestProxies)
 		}
 	}
 	return networks(r, "", v)
@@ -248,6 +251,9 @@ func webURL(r Rules, _, v string) (string, string) {
 	u, err := url.Parse(v)
 	if err != nil || len(v) > maxURL || !slices.Contains(schemes, u.Scheme) || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
 		return "", fmt.Sprintf("must be %s URL without user and fragment, of at most %d characters", kind, maxURL)
+	}
+	if port, err := strconv.Atoi(u.Port()); u.Port() != "" && (err != nil || port < 1 || port > 65535) {
+		return "", "must have a port between 1 and 65535, or none"
 	}
 	return strings.TrimSuffix(u.String(), "/"), ""
 }

@@ -183,6 +183,9 @@ func (s *Service) currencies() []money.Currency {
 	return all
 }
 
+// Defaults answers what settings are that a partner has not chosen; see Rules.Defaults.
+func (s *Service) Defaults() Settings { return s.rules.Defaults() }
+
 // Find reads a partner; db.ErrNoRows when there is none.
 func (s *Service) Find(r db.Reader, id int64) (Partner, error) {
 	return scanPartner(r.Row(selectPartner, id))

@@ -1,6 +1,7 @@
 package partner
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -48,6 +49,31 @@ func (r Rules) Apply(settings Settings, changes map[string]string) (Settings, er
 	return after, nil
 }
 
+// Defaults answers what those settings are that a partner does not have, by name, with what the catalogue says.
+// Some are nothing until they are set: an address, say. The largest amounts of coins are not among them: they are
+// worth the catalogue's euros, at the rate of the day.
+func (r Rules) Defaults() Settings {
+	all := Settings{}
+	for name, rule := range settingRules {
+		if rule.names == nil {
+			all[name] = rule.fallback
+		}
+	}
+	for name, text := range r.Catalog.Fees().Texts() {
+		all["fees."+name] = text
+	}
+	for _, e := range r.Catalog.Currencies() {
+		if e.Kind == catalog.Fiat {
+			all["exchange.max."+e.Code], all["sepa.max"] = e.MaxEUR.Number(), e.MaxEUR.Number()
+			continue
+		}
+		for _, n := range e.Networks {
+			all["fees.withdrawal."+e.Code+"."+n.Key] = n.FeeWithdrawal.Number()
+		}
+	}
+	return all
+}
+
 // judge answers a value's canonical form, or what is wrong with the setting.
 func (r Rules) judge(name, value string) (canonical, problem string) {
 	found, member, ok := find(name)
@@ -72,10 +98,7 @@ func (r Rules) contradictions(s Settings) []string {
 		problems = append(problems, fmt.Sprintf("nameMatch.reject (%s) must not be above nameMatch.accept (%s)", reject, accept))
 	}
 	markup := s.Text("markup.exchange")
-	fee, ok := s["fees.exchangePercent"]
-	if !ok {
-		fee = r.Catalog.Fees().Exchange.String()
-	}
+	fee := cmp.Or(s["fees.exchangePercent"], r.Catalog.Fees().Exchange.String())
 	if exact(fee)+exact(markup) >= exact("100") {
 		problems = append(problems, fmt.Sprintf("fees.exchangePercent (%s) and markup.exchange (%s) must be below 100 together: nothing would be left to pay out", fee, markup))
 	}

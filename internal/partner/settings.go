@@ -1,10 +1,6 @@
 package partner
 
-import (
-	"maps"
-	"slices"
-	"strings"
-)
+import "strings"
 
 // Settings are what a partner has chosen, by name, in canonical text. A name that is absent has its default.
 type Settings map[string]string
@@ -61,10 +57,6 @@ var settingRules = map[string]rule{
 	"fourEyes":                    {"off", oneOf("off", "on"), nil},
 	"fourEyes.aboveEur":           {"0", amountEUR, nil},
 }
-
-// SettingNames answers the names of the settings, sorted; those that end with a dot are families, such as
-// exchange.max.<currency>.
-func SettingNames() []string { return slices.Sorted(maps.Keys(settingRules)) }
 
 // find answers a setting's rule, and for a member of a family its name behind the family's dot. Of families
 // within each other the inner one counts.

@@ -63,15 +63,47 @@ func TestSettingsAreBroughtToCanonicalForm(t *testing.T) {
 // TestEveryDefaultIsAValue shows that what partner show prints can be set.
 func TestEveryDefaultIsAValue(t *testing.T) {
 	t.Parallel()
-	all := map[string]string{"legalName": "Test Partner"}
-	for _, name := range partner.SettingNames() {
-		if !strings.HasSuffix(name, ".") && named.Text(name) != "" {
-			all[name] = named.Text(name)
-		}
-	}
-	got, err := rules(t, partner.Production).Apply(nil, all)
+	in := rules(t, partner.Production)
+	all := in.Defaults()
+	maps.DeleteFunc(all, func(_, value string) bool { return value == "" })
+	all["legalName"] = "Test Partner"
+	got, err := in.Apply(nil, all)
 	if err != nil || !maps.Equal(got, all) {
 		t.Errorf("the defaults %v become %v, %v", all, got, err)
+	}
+}
+
+// TestDefaultsAreTheDocumentedOnes has the table of settings, with the figures of the built-in catalogue.
+func TestDefaultsAreTheDocumentedOnes(t *testing.T) {
+	t.Parallel()
+	want := partner.Settings{
+		"legalName": "", "model": "kyc", "sepaLevel": "1", "wording": "newer", "ipAllowlist": "", "trustedProxies": "",
+		"rateLimit": "50", "rateBurst": "100",
+		"fees.sepaTransferPercent": "0.1", "fees.sepaTransferMinEur": "1", "fees.exchangePercent": "1.49",
+		"fees.orderPercent": "1.49", "fees.kycVerificationEur": "1", "fees.virtualCardMonthEur": "0.25",
+		"fees.withdrawal.btc.btc": "0.0003", "fees.withdrawal.eth.ethereum": "0.003", "fees.withdrawal.ltc.ltc": "0.002",
+		"fees.withdrawal.doge.doge": "5", "fees.withdrawal.pol.polygon": "0.5",
+		"fees.withdrawal.usdc.ethereum": "10", "fees.withdrawal.usdc.polygon": "0.5",
+		"fees.withdrawal.usdt.ethereum": "10", "fees.withdrawal.usdt.polygon": "0.5",
+		"markup.exchange": "0", "markup.withdrawal": "0", "markup.sepa": "0",
+		"locks.perMinute": "30", "exchange.max.eur": "100000", "sepa.max": "100000",
+		"webhook.baseUrl": "", "webhook.disabled": "", "webhook.signatures": "v1", "webhook.ratePerSecond": "500", "webhook.concurrency": "8",
+		"poa.required": "auto", "kycFee.at": "created", "travelRule.thresholdEur": "1000",
+		"nameMatch.accept": "0.92", "nameMatch.reject": "0.75",
+		"checkout.logo": "", "checkout.colours": "", "checkout.coins": "", "checkout.expiry": "1440", "checkout.underpaymentWindow": "60",
+		"checkout.tolerance": "0.5", "checkout.settlement": "eur", "checkout.feePaidBy": "payer", "checkout.successUrl": "", "checkout.cancelUrl": "",
+		"retention.days": "1825", "fourEyes": "off", "fourEyes.aboveEur": "0",
+	}
+	got := rules(t, partner.Staging).Defaults()
+	for name, value := range want {
+		if has, known := got[name]; !known || has != value {
+			t.Errorf("%s is %q (known: %v), want %q", name, has, known, value)
+		}
+	}
+	for name := range got {
+		if _, documented := want[name]; !documented {
+			t.Errorf("%s is not in this table", name)
+		}
 	}
 }
 
@@ -100,10 +132,13 @@ func TestBadSettingsAreNamed(t *testing.T) {
 		{"ipAllowlist", "everyone", "is none"},
 		{"ipAllowlist", manyNetworks(), "at most 100"},
 		{"trustedProxies", "::ffff:203.0.113.0/120", "IPv4-mapped"},
-		{"trustedProxies", "10.0.0.0/8,0.0.0.0/0", "must not contain all addresses"},
-		{"trustedProxies", "::/0", "must not contain all addresses"},
+		{"trustedProxies", "10.0.0.0/8,0.0.0.0/0", "wider than /8"},
+		{"trustedProxies", "0.0.0.0/1,128.0.0.0/1", "wider than /8"},
+		{"trustedProxies", "2000::/3", "wider than /8"},
 		{"markup.sepa", "1e3", "share in percent"},
 		{"markup.sepa", "100.0001", "share in percent"},
+		{"checkout.tolerance", "100", "less than 100"},
+		{"fees.orderPercent", "100.0", "less than 100"},
 		{"markup.sepa", "0.00001", "share in percent"},
 		{"fees.", "1", "is not a setting"},
 		{"fees.exchange", "1", "there are sepaTransferPercent, sepaTransferMinEur, exchangePercent"},
@@ -122,6 +157,8 @@ func TestBadSettingsAreNamed(t *testing.T) {
 		{"webhook.baseUrl", "https://user@example.com", "without user"},
 		{"webhook.baseUrl", "https://", "http or https"},
 		{"webhook.baseUrl", "https://:443/", "http or https"},
+		{"webhook.baseUrl", "https://example.com:65536", "between 1 and 65535"},
+		{"webhook.url.exchange", "https://example.com:0/hooks", "between 1 and 65535"},
 		{"webhook.baseUrl", "https://example.com/" + strings.Repeat("a", 2048), "2048 characters"},
 		{"webhook.url.", "https://example.com", "is not a setting"},
 		{"webhook.url.exchanged", "https://example.com", "exchanged is no event"},
