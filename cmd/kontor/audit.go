@@ -21,22 +21,23 @@ type auditCommand struct {
 }
 
 type auditList struct {
-	Data     string `help:"Folder of the data." default:"./kontor-data" env:"KONTOR_DATA" type:"path"`
-	Database string `help:"postgres:// URL of the database." env:"KONTOR_DATABASE"`
-	Partner  *int64 `help:"Only what concerns this partner; 0 is the operator."`
-	Limit    int    `help:"How many entries." default:"50"`
-	JSON     bool   `name:"json" help:"Print JSON."`
+	place
+	Partner *int64 `help:"Only what concerns this partner; 0 is the operator."`
+	Limit   int    `help:"How many entries." default:"50"`
+	Before  int64  `help:"Only entries with lower numbers, for the next page."`
+	JSON    bool   `name:"json" help:"Print JSON."`
 }
 
 type listedEntry struct {
-	Number  int64           `json:"number"`
-	At      string          `json:"at"`
-	Actor   string          `json:"actor"`
-	Action  string          `json:"action"`
-	Partner string          `json:"partner"`
-	Object  string          `json:"object"`
-	Details json.RawMessage `json:"details"`
-	Hash    string          `json:"hash"`
+	Number   int64           `json:"number"`
+	At       string          `json:"at"`
+	Actor    string          `json:"actor"`
+	Action   string          `json:"action"`
+	Partner  string          `json:"partner"`
+	Object   string          `json:"object"`
+	Details  json.RawMessage `json:"details"`
+	Previous string          `json:"previousHash"`
+	Hash     string          `json:"hash"`
 }
 
 // Run prints entries, one line each.
@@ -44,13 +45,13 @@ func (c auditList) Run(ctx context.Context, out io.Writer) error {
 	if c.Limit < 1 {
 		return errors.New("--limit must be at least 1")
 	}
-	d, err := openData(ctx, c.Data, c.Database)
+	d, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
 	var entries []audit.Recorded
 	err = d.View(ctx, func(r db.Reader) (err error) {
-		entries, err = audit.List(r, audit.Filter{Partner: c.Partner}, c.Limit, 0)
+		entries, err = audit.List(r, audit.Filter{Partner: c.Partner}, c.Limit, c.Before)
 		return err
 	})
 	if err := errors.Join(err, d.Close()); err != nil {
@@ -60,7 +61,7 @@ func (c auditList) Run(ctx context.Context, out io.Writer) error {
 	for _, e := range entries {
 		number, partner := strconv.FormatInt(e.Number, 10), strconv.FormatInt(e.Partner, 10)
 		rows = append(rows, []string{number, when(e.At), e.Actor, e.Action, partner, orDash(e.Object), e.Details})
-		listed = append(listed, listedEntry{e.Number, clock.Format(e.At), e.Actor, e.Action, partner, e.Object, json.RawMessage(e.Details), e.Hash})
+		listed = append(listed, listedEntry{e.Number, clock.Format(e.At), e.Actor, e.Action, partner, e.Object, json.RawMessage(e.Details), e.Previous, e.Hash})
 	}
 	switch {
 	case c.JSON:

@@ -117,11 +117,14 @@ func TestOnlyMigrateUpgrades(t *testing.T) {
 	if out := must(t, data, "migrate"); !strings.Contains(out, "already") {
 		t.Errorf("migrate says %q", out)
 	}
+	if out := must(t, data, "migrate", "--json"); !regexp.MustCompile(`^\{"from":(\d+),"to":\d+\}\n$`).MatchString(out) {
+		t.Errorf("migrate says %q", out)
+	}
 	must(t, data, "verify")
 	if out := must(t, data, append([]string{"partner", "list"}, key...)...); !strings.Contains(out, "Demo Partner") {
 		t.Errorf("the partners are %s", out)
 	}
-	refuse(t, t.TempDir(), "no such file", "migrate")
+	refuse(t, t.TempDir(), "there are no data in", "migrate")
 }
 
 func TestServeShowsMetricsToItsMachine(t *testing.T) {

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -111,7 +113,8 @@ func TestPartnersAreManaged(t *testing.T) {
 			shown.Defaults["rateLimit"] != "50" || shown.Settings["rateLimit"] != "" || shown.Defaults["legalName"] != "" {
 			t.Errorf("shown: %+v", shown)
 		}
-		if out := o.do("partner", "show", "2"); !strings.Contains(out, "\nsepaLevel                    1\n") || !strings.Contains(out, "\nipAllowlist                  -                        default\n") {
+		if out := o.do("partner", "show", "2"); !shows(out, "sepaLevel", "1") || !shows(out, "ipAllowlist", "-", "default") ||
+			!shows(out, "fees.exchangePercent", "1.49", "default") {
 			t.Errorf("show prints\n%s", out)
 		}
 		o.refused("colour is not a setting. sepaLevel must be one of the following values: 1, 2. nameMatch.reject (0.95) must not be above",
@@ -135,6 +138,11 @@ func TestPartnersAreManaged(t *testing.T) {
 			t.Errorf("listed: %+v", all)
 		}
 	})
+}
+
+// shows tells whether a table has a row with these cells.
+func shows(table string, cells ...string) bool {
+	return slices.ContainsFunc(strings.Split(table, "\n"), func(line string) bool { return slices.Equal(strings.Fields(line), cells) })
 }
 
 func TestKeysAreManagedAndRecorded(t *testing.T) {
@@ -174,6 +182,7 @@ func TestKeysAreManagedAndRecorded(t *testing.T) {
 		var entries []struct {
 			Number                                   int
 			At, Actor, Action, Partner, Object, Hash string
+			PreviousHash                             string
 			Details                                  map[string]any
 		}
 		o.json(&entries, "audit", "list", "--partner", "2", "--limit", "3")
@@ -184,6 +193,11 @@ func TestKeysAreManagedAndRecorded(t *testing.T) {
 		if out := o.do("audit", "list"); strings.Contains(out, made.APIKey[17:]) || !strings.HasPrefix(out, "NUMBER  TIME ") {
 			t.Errorf("audit list prints\n%s", out)
 		}
+		older := entries[:0:0]
+		o.json(&older, "audit", "list", "--before", strconv.Itoa(entries[1].Number), "--limit", "2")
+		if len(older) != 2 || older[0].Number != entries[1].Number-1 || older[0].Hash != entries[1].PreviousHash {
+			t.Errorf("before %d: %+v", entries[1].Number, older)
+		}
 		if out := o.do("audit", "list", "--partner", "9"); out != "no entries\n" {
 			t.Errorf("nobody's audit list prints %q", out)
 		}
@@ -191,8 +205,19 @@ func TestKeysAreManagedAndRecorded(t *testing.T) {
 		if out := o.do("verify"); !strings.Contains(out, "the audit log is whole") {
 			t.Errorf("verify prints %q", out)
 		}
+		var verdict struct {
+			OK         *bool
+			Violations []string
+		}
+		if o.json(&verdict, "verify"); verdict.OK == nil || !*verdict.OK || verdict.Violations == nil || len(verdict.Violations) != 0 {
+			t.Errorf("verify prints %+v", verdict)
+		}
 		o.tamper()
 		o.refused("I3: the audit log: entry 2 is missing\n", "verify")
+		status, out := o.try("verify", "--json")
+		if err := json.Unmarshal([]byte(out), &verdict); err != nil || status != 1 || *verdict.OK || !slices.Contains(verdict.Violations, "I3: the audit log: entry 2 is missing") {
+			t.Errorf("verify ended with %d and prints %s, %v", status, out, err)
+		}
 	})
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -19,22 +18,48 @@ import (
 	"kontor/internal/vault"
 )
 
-// store says where the data are. Every command that works on them has these flags.
-type store struct {
+// place says where the data are.
+type place struct {
 	Data     string `help:"Folder of the data: the SQLite file, the sandbox's master key and its credentials." default:"./kontor-data" env:"KONTOR_DATA" type:"path"`
 	Database string `help:"postgres:// URL of the database, instead of the SQLite file in the data folder." env:"KONTOR_DATABASE"`
+}
+
+// target is what the database is opened by.
+func (p place) target() string {
+	if p.Database != "" {
+		return p.Database
+	}
+	return filepath.Join(p.Data, "kontor.db")
+}
+
+// exists makes sure that a mistyped folder does not become a database.
+func (p place) exists() error {
+	if p.Database != "" {
+		return nil
+	}
+	if _, err := os.Stat(p.target()); err != nil {
+		return fmt.Errorf("there are no data in %s: name their folder with --data, or the database with --database", p.Data)
+	}
+	return nil
+}
+
+// open opens the database as it is, for a command that only reads and needs no keys.
+func (p place) open(ctx context.Context) (*db.DB, error) {
+	if err := p.exists(); err != nil {
+		return nil, err
+	}
+	return db.Open(ctx, p.target(), db.WithSchema(db.Keep))
+}
+
+// store says where the data are and how they are read. Every command that needs more than the bare database has
+// these flags.
+type store struct {
+	place
 
 	MasterKey     string `help:"Master key: 32 bytes in base64." env:"KONTOR_MASTER_KEY"`
 	MasterKeyFile string `help:"File that holds the master key." env:"KONTOR_MASTER_KEY_FILE" type:"path"`
 	Environment   string `help:"What this deployment is: staging or production." enum:"staging,production" default:"staging" env:"KONTOR_ENVIRONMENT"`
 	Catalog       string `help:"Folder with data files that replace the built-in currencies, countries and fees." env:"KONTOR_CATALOG" type:"path"`
-}
-
-func (s store) target() string {
-	if s.Database != "" {
-		return s.Database
-	}
-	return filepath.Join(s.Data, "kontor.db")
 }
 
 // masterKey finds the master key: the flag or variable, a file, or the one that a sandbox wrote. Only a
@@ -70,9 +95,9 @@ func (s store) open(ctx context.Context, log *slog.Logger, sandbox bool, delay t
 	if err != nil {
 		return nil, err
 	}
-	if !sandbox && s.Database == "" {
-		if _, err := os.Stat(s.target()); err != nil {
-			return nil, fmt.Errorf("there are no data in %s: start kontor sandbox, or name a database with --database", s.Data)
+	if !sandbox {
+		if err := s.exists(); err != nil {
+			return nil, err
 		}
 	}
 	cfg := app.Config{
@@ -94,42 +119,4 @@ func (s store) tool(ctx context.Context, log *slog.Logger) (*app.App, error) {
 // reader opens the program for a command that only reads.
 func (s store) reader(ctx context.Context, log *slog.Logger) (*app.App, error) {
 	return s.open(ctx, log, false, 0, sepa.SandboxBank, func(cfg *app.Config) { cfg.Schema = db.Keep })
-}
-
-// verifyCommand checks the invariants.
-type verifyCommand struct {
-	Data     string `help:"Folder of the data." default:"./kontor-data" env:"KONTOR_DATA" type:"path"`
-	Database string `help:"postgres:// URL of the database." env:"KONTOR_DATABASE"`
-}
-
-// Run prints every violation; the exit status is 1 when there is any.
-func (c verifyCommand) Run(ctx context.Context, out io.Writer) error {
-	d, err := openData(ctx, c.Data, c.Database)
-	if err != nil {
-		return err
-	}
-	violations, err := app.Verify(ctx, d)
-	if err := errors.Join(err, d.Close()); err != nil {
-		return err
-	}
-	for _, v := range violations {
-		fmt.Fprintln(out, v)
-	}
-	if len(violations) > 0 {
-		fmt.Fprintf(out, "%d violations\n", len(violations))
-		return exitStatus(1)
-	}
-	fmt.Fprintln(out, "ok: I1, I2, I3, I4 and I8 hold; the audit log is whole")
-	return nil
-}
-
-// openData opens a database that is there, for a command that needs no keys.
-func openData(ctx context.Context, data, database string) (*db.DB, error) {
-	target := store{Data: data, Database: database}.target()
-	if !db.IsPostgres(target) {
-		if _, err := os.Stat(target); err != nil {
-			return nil, fmt.Errorf("there are no data in %s: name their folder with --data, or the database with --database", data)
-		}
-	}
-	return db.Open(ctx, target, db.WithSchema(db.Keep))
 }
