@@ -10,6 +10,7 @@ import (
 	"kontor/internal/event"
 	"kontor/internal/httpapi"
 	"kontor/internal/job"
+	"kontor/internal/ledger"
 	"kontor/internal/metrics"
 )
 
@@ -70,9 +71,16 @@ func (a *App) backlog(ctx context.Context) (now metrics.Backlog, err error) {
 		if err != nil {
 			return err
 		}
+		debts, err := ledger.Debts(r, -1, a.Catalog.Currency)
+		if err != nil {
+			return err
+		}
 		now = metrics.Backlog{
 			Events: events.Pending, Unnumbered: events.Unnumbered,
-			OldestEvent: a.age(events.Oldest), OldestJob: a.age(due),
+			OldestEvent: a.age(events.Oldest), OldestJob: a.age(due), Debts: int64(len(debts)),
+		}
+		for _, d := range debts {
+			now.OldestDebt = max(now.OldestDebt, a.age(d.Since))
 		}
 		return nil
 	})

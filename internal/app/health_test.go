@@ -15,11 +15,13 @@ import (
 	"testing"
 	"time"
 
+	"kontor/internal/adjustment"
 	"kontor/internal/app"
 	"kontor/internal/db"
 	"kontor/internal/db/dbtest"
 	"kontor/internal/httpapi"
 	"kontor/internal/metrics"
+	"kontor/internal/money"
 	"kontor/internal/trace"
 )
 
@@ -169,7 +171,9 @@ func TestMetricsShowWhatHappened(t *testing.T) {
 			p.call("POST", "/v1/transfer", order, "Idempotency-Key", "new")
 			p.call("POST", "/v1/transfer", strings.Replace(order, "1.00", "100000.00", 1))
 			p.call("GET", "/v1/secret-path/fixture-user", "")
+			owe(t, a)
 			want := []string{
+				`kontor_ledger_receivables 1`,
 				`kontor_http_request_duration_seconds_count{code="201",method="POST",route="/v1/transfer"} 2`,
 				`kontor_http_request_duration_seconds_count{code="400",method="POST",route="/v1/transfer"} 1`,
 				`kontor_http_request_duration_seconds_count{code="404",method="GET",route="none"} 1`,
@@ -197,6 +201,21 @@ func TestMetricsShowWhatHappened(t *testing.T) {
 				t.Errorf("the listener answers %d", status)
 			}
 		})
+	}
+}
+
+// owe takes more from the fixture's user than there is.
+func owe(t *testing.T, a *app.App) {
+	t.Helper()
+	euro, _ := a.Catalog.Currency("eur")
+	p, err := a.Adjustments.Propose(t.Context(), adjustment.Proposal{
+		Partner: 1, User: "fixture-user", Amount: money.New(-1_000_000, euro), Reason: "test", By: "a",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Adjustments.Approve(t.Context(), p.ID, "b"); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -17,68 +17,44 @@ type Debt struct {
 	Since   time.Time    // business time; since then the customer has owed something without a break
 }
 
-var (
-	selectDebts = db.NewQuery(`
-		SELECT partner_id, id, owner_id, currency, posted FROM account
-		WHERE purpose = 'receivable' AND posted < 0 AND (CAST($1 AS BIGINT) < 0 OR partner_id = $1)
-		ORDER BY partner_id, owner_id, currency`)
-	selectMoves = db.NewQuery(`
-		SELECT created_at, CAST(SUM(CASE WHEN credit_id = $2 THEN amount ELSE -amount END) AS BIGINT)
-		FROM ledger_transfer WHERE partner_id = $1 AND (credit_id = $2 OR debit_id = $2)
-		GROUP BY created_at ORDER BY created_at`)
-)
+// selectDebts reads every move of the receivables that are not zero, and what they are now.
+var selectDebts = db.NewQuery(`
+	SELECT a.partner_id, a.id, a.owner_id, a.currency, a.posted, t.created_at,
+		CAST(SUM(CASE WHEN t.credit_id = a.id THEN t.amount ELSE -t.amount END) AS BIGINT)
+	FROM account a
+	JOIN ledger_transfer t ON t.partner_id = a.partner_id AND (t.credit_id = a.id OR t.debit_id = a.id)
+	WHERE a.purpose = 'receivable' AND a.posted < 0 AND (CAST($1 AS BIGINT) < 0 OR a.partner_id = $1)
+	GROUP BY a.partner_id, a.id, a.owner_id, a.currency, a.posted, t.created_at
+	ORDER BY a.partner_id, a.owner_id, a.currency, t.created_at`)
 
 // Debts reads who owes the platform, of one partner or, with a number below zero, of all. currency gives each
 // slug its scale.
 func Debts(r db.Reader, partner int64, currency func(slug string) (money.Currency, bool)) ([]Debt, error) {
-	debts, accounts, err := readDebts(r, partner, currency)
-	if err != nil {
-		return nil, err
-	}
-	for i := range debts {
-		if debts[i].Since, err = owedSince(r, debts[i].Partner, accounts[i]); err != nil {
-			return nil, err
-		}
-	}
-	return debts, nil
-}
-
-func readDebts(r db.Reader, partner int64, currency func(slug string) (money.Currency, bool)) (debts []Debt, accounts []clock.ID, err error) {
 	rows := r.Rows(selectDebts, partner)
 	defer rows.Close()
+	var debts []Debt
+	var current clock.ID // the receivable whose moves are read
+	var owed int64       // on it, after the moves so far
 	for rows.Next() {
 		var d Debt
 		var account clock.ID
 		var slug string
-		var posted int64
-		if err := rows.Scan(&d.Partner, &account, &d.Owner, &slug, &posted); err != nil {
-			return nil, nil, err
+		var posted, change int64
+		if err := rows.Scan(&d.Partner, &account, &d.Owner, &slug, &posted, &d.Since, &change); err != nil {
+			return nil, err
 		}
-		c, ok := currency(slug)
-		if !ok {
-			return nil, nil, errors.New("ledger: an account has the unknown currency " + slug)
+		if account != current {
+			c, ok := currency(slug)
+			if !ok {
+				return nil, errors.New("ledger: an account has the unknown currency " + slug)
+			}
+			d.Amount = money.New(-posted, c)
+			debts, current, owed = append(debts, d), account, 0
 		}
-		d.Amount = money.New(-posted, c)
-		debts, accounts = append(debts, d), append(accounts, account)
-	}
-	return debts, accounts, rows.Err()
-}
-
-// owedSince finds the moment at which a receivable last left zero.
-func owedSince(r db.Reader, partner int64, account clock.ID) (since time.Time, err error) {
-	rows := r.Rows(selectMoves, partner, account)
-	defer rows.Close()
-	var owed int64
-	for rows.Next() {
-		var at time.Time
-		var change int64
-		if err := rows.Scan(&at, &change); err != nil {
-			return time.Time{}, err
-		}
-		if owed == 0 {
-			since = at
+		if owed == 0 { // it leaves zero, perhaps not for the first time
+			debts[len(debts)-1].Since = d.Since
 		}
 		owed += change
 	}
-	return since, rows.Err()
+	return debts, rows.Err()
 }

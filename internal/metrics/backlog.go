@@ -16,6 +16,8 @@ type Backlog struct {
 	Unnumbered  int64         // of these, the ones that no node has numbered
 	OldestEvent time.Duration // age of the oldest of them; 0: there is none
 	OldestJob   time.Duration // how long the first job has been due; 0: none is due
+	Debts       int64         // balances on which customers owe the platform something
+	OldestDebt  time.Duration // for how long the first of them has been owed; 0: there is none
 }
 
 // Watch tells a Backlog with every scrape. When it cannot be read its figures are absent, and
@@ -29,18 +31,20 @@ func (m *Metrics) Watch(read func(context.Context) (Backlog, error)) {
 		unnumbered:  gauge("kontor_events_unnumbered", "Events that no node has numbered yet."),
 		oldestEvent: gauge("kontor_event_oldest_pending_seconds", "Age of the oldest event that is not delivered yet; 0: there is none."),
 		oldestJob:   gauge("kontor_job_oldest_due_seconds", "How long the first job has been due; 0: none is due."),
+		debts:       gauge("kontor_ledger_receivables", "Balances on which customers owe the platform something."),
+		oldestDebt:  gauge("kontor_ledger_oldest_receivable_seconds", "How long the oldest receivable has been owed; 0: there is none."),
 	})
 }
 
 // backlog is a prometheus.Collector.
 type backlog struct {
-	read                                                 func(context.Context) (Backlog, error)
-	readable, events, unnumbered, oldestEvent, oldestJob *prometheus.Desc
+	read                                                                    func(context.Context) (Backlog, error)
+	readable, events, unnumbered, oldestEvent, oldestJob, debts, oldestDebt *prometheus.Desc
 }
 
 // Describe names the figures.
 func (b *backlog) Describe(descriptions chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{b.readable, b.events, b.unnumbered, b.oldestEvent, b.oldestJob} {
+	for _, d := range []*prometheus.Desc{b.readable, b.events, b.unnumbered, b.oldestEvent, b.oldestJob, b.debts, b.oldestDebt} {
 		descriptions <- d
 	}
 }
@@ -62,4 +66,6 @@ func (b *backlog) Collect(figures chan<- prometheus.Metric) {
 	tell(b.unnumbered, float64(now.Unnumbered))
 	tell(b.oldestEvent, now.OldestEvent.Seconds())
 	tell(b.oldestJob, now.OldestJob.Seconds())
+	tell(b.debts, float64(now.Debts))
+	tell(b.oldestDebt, now.OldestDebt.Seconds())
 }
