@@ -17,15 +17,19 @@ type Debt struct {
 	Since   time.Time    // business time; since then the customer has owed something without a break
 }
 
-// selectDebts reads every move of the receivables that are not zero, and what they are now.
+// selectDebts reads every move of the receivables that are not zero, and what they are now. Each side of the
+// ledger is looked through by its own index.
 var selectDebts = db.NewQuery(`
-	SELECT a.partner_id, a.id, a.owner_id, a.currency, a.posted, t.created_at,
-		CAST(SUM(CASE WHEN t.credit_id = a.id THEN t.amount ELSE -t.amount END) AS BIGINT)
-	FROM account a
-	JOIN ledger_transfer t ON t.partner_id = a.partner_id AND (t.credit_id = a.id OR t.debit_id = a.id)
-	WHERE a.purpose = 'receivable' AND a.posted < 0 AND (CAST($1 AS BIGINT) < 0 OR a.partner_id = $1)
-	GROUP BY a.partner_id, a.id, a.owner_id, a.currency, a.posted, t.created_at
-	ORDER BY a.partner_id, a.owner_id, a.currency, t.created_at`)
+	SELECT partner_id, id, owner_id, currency, posted, created_at, CAST(SUM(change) AS BIGINT)
+	FROM (` + movesOf("credit_id", "t.amount") + ` UNION ALL ` + movesOf("debit_id", "-t.amount") + `) AS moves
+	GROUP BY partner_id, id, owner_id, currency, posted, created_at
+	ORDER BY partner_id, owner_id, currency, created_at`)
+
+func movesOf(side, change string) string {
+	return `SELECT a.partner_id, a.id, a.owner_id, a.currency, a.posted, t.created_at, ` + change + ` AS change
+		FROM account a JOIN ledger_transfer t ON t.partner_id = a.partner_id AND t.` + side + ` = a.id
+		WHERE a.purpose = 'receivable' AND a.posted < 0 AND (CAST($1 AS BIGINT) < 0 OR a.partner_id = $1)`
+}
 
 // Debts reads who owes the platform, of one partner or, with a number below zero, of all. currency gives each
 // slug its scale.
