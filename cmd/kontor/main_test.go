@@ -120,6 +120,11 @@ func TestSandboxKeepsItsCredentials(t *testing.T) {
 	if got := read(); got.APIKey != "a-key-of-my-own" {
 		t.Errorf("the key is %q", got.APIKey)
 	}
+	must(t, data, "partner", "close", "1")
+	sandbox(t, "--data", data)()
+	if got := read(); got.APIKey == "a-key-of-my-own" || got.WebhookToken == first.WebhookToken {
+		t.Error("a closed demo partner is still the sandbox's")
+	}
 }
 
 func TestBadFlagsAreTold(t *testing.T) {

@@ -100,14 +100,14 @@ func (c sandboxCommand) prepare(ctx context.Context, a *app.App, baseURL string)
 	return creds, file.Replace(path, append(text, '\n'), 0o600)
 }
 
-// demoPartner is the first partner after the operator.
+// demoPartner is the first partner after the operator that is open, or a new one.
 func (c sandboxCommand) demoPartner(ctx context.Context, a *app.App) (partner.Partner, error) {
 	all, err := a.Partners.List(ctx)
 	if err != nil {
 		return partner.Partner{}, err
 	}
 	for _, p := range all {
-		if p.ID != ledger.Operator {
+		if p.ID != ledger.Operator && p.ClosedAt.IsZero() {
 			return p, nil
 		}
 	}

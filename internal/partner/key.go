@@ -14,6 +14,7 @@ import (
 	"kontor/internal/clock"
 	"kontor/internal/db"
 	"kontor/internal/fault"
+	"kontor/internal/ledger"
 )
 
 // Limits of keys.
@@ -112,6 +113,9 @@ func (s *Service) AddKey(ctx context.Context, partner int64, key string) error {
 }
 
 func (s *Service) storeKey(ctx context.Context, partner int64, key string, terms KeyTerms, action string) error {
+	if partner == ledger.Operator {
+		return fault.Invalid("partner 0 is the operator, who has no balances and no API keys")
+	}
 	hash, err := s.vault.Hash("api-key", []byte(key))
 	if err != nil {
 		return err

@@ -265,6 +265,9 @@ func TestAClosedPartner(t *testing.T) {
 		if again, err := here.Close(t.Context(), p); err != nil || !again.ClosedAt.Equal(closed.ClosedAt) {
 			t.Errorf("closed again: %+v, %v; want no change", again, err)
 		}
+		_, _, err = here.IssueKey(t.Context(), 0)
+		wantCode(t, "a key of the operator", err, fault.Validation, "no API keys")
+		wantCode(t, "a given key of the operator", here.AddKey(t.Context(), 0, "a-key-of-the-operator"), fault.Validation, "no API keys")
 		_, err = here.Close(t.Context(), 0)
 		wantCode(t, "the operator", err, fault.Validation, "cannot be closed")
 		wantAudit(t, d, p,
