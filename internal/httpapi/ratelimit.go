@@ -49,9 +49,10 @@ func tooMany(wait time.Duration) error {
 }
 
 // identify finds whose API key a request carries. P401; or P429 for a key that is known to be wrong, without
-// asking the database about it, from an address that has sent too many wrong ones.
+// asking the database about it, from an address that has sent too many wrong ones. The address is the
+// connection's: whose proxies would be trusted is not known before the key is.
 func (a *api) identify(r *http.Request) (partner.Partner, error) {
-	key, from := r.Header.Get("x-api-key"), a.ClientAddr(r)
+	key, from := r.Header.Get("x-api-key"), peerAddress(r)
 	if wait := a.Guesses.Wait(from); wait > 0 && key != "" && !a.Partners.Plausible(r.Context(), key) {
 		a.Metrics.RateLimited(metrics.LimitAddress)
 		return partner.Partner{}, tooMany(wait)

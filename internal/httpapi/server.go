@@ -6,7 +6,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -63,8 +62,6 @@ type Config struct {
 	Retarget func(partner int64)
 	// Ready tells what of the node is not ready; it answers /readyz.
 	Ready func(context.Context) []NotReady
-	// ClientAddr tells which address a request comes from; nil means the connection's.
-	ClientAddr func(*http.Request) netip.Addr
 }
 
 // NotReady is a part of the node that does not work.
@@ -93,9 +90,6 @@ func NewServer(cfg Config, handler http.Handler) *http.Server {
 
 // NewHandler makes the API's routes.
 func NewHandler(cfg Config) http.Handler {
-	if cfg.ClientAddr == nil {
-		cfg.ClientAddr = peerAddress
-	}
 	a := &api{cfg}
 	root := chi.NewRouter()
 	root.Use(middleware.GetHead, withRawPath, withRequestID, a.logged, a.recovered, withTimeout)
