@@ -85,14 +85,12 @@ func Write(tx *db.Tx, e Entry) error {
 		return fmt.Errorf("audit: details of %s: %w", e.Action, err)
 	}
 	tx.Locked()
-	r := Recorded{
-		At: clock.FromMicros(clock.Micros(time.Now())), Actor: e.Actor, Action: e.Action, Partner: e.Partner,
-		Object: e.Object, Details: details,
-	}
+	r := Recorded{Actor: e.Actor, Action: e.Action, Partner: e.Partner, Object: e.Object, Details: details}
 	if err := tx.Row(lockHead).Scan(&r.Number, &r.Previous); err != nil {
 		return fmt.Errorf("audit: the head of the log: %w", err)
 	}
 	r.Number++
+	r.At = clock.FromMicros(clock.Micros(time.Now())) // after the wait for the head: times follow the numbers
 	if r.Hash, err = r.digest(); err != nil {
 		return fmt.Errorf("audit: %s: %w", e.Action, err)
 	}

@@ -116,13 +116,19 @@ func TestEntriesOfManyWritersFollowOneAnother(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		const writers, each = 8, 5
-		var all sync.WaitGroup
+		var writing sync.WaitGroup
 		for range writers {
-			all.Go(func() { write(t, d, make([]string, each)...) })
+			writing.Go(func() { write(t, d, make([]string, each)...) })
 		}
-		all.Wait()
-		if newest := list(t, d, audit.Filter{}, 1, 0); len(newest) != 1 || newest[0].Number != writers*each {
-			t.Errorf("the newest entry is %v", newest)
+		writing.Wait()
+		all := list(t, d, audit.Filter{}, writers*each+1, 0)
+		if len(all) != writers*each || all[0].Number != writers*each {
+			t.Fatalf("%d entries, the newest is %v", len(all), all[0])
+		}
+		for i, e := range all[1:] {
+			if e.At.After(all[i].At) {
+				t.Errorf("entry %d is of %v, after entry %d", e.Number, e.At, all[i].Number)
+			}
 		}
 		if found := verify(t, d); found != nil {
 			t.Errorf("violations: %q", found)
