@@ -16,6 +16,9 @@ const (
 	leaseTimeout = time.Second // to wait for a connection
 	leaseBatch   = 64          // keys in one transaction
 
+	// A row whose moment is further ahead than this is not another node's work: the clock was set back.
+	longestWait = 10 * time.Second / time.Microsecond
+
 	// A node that found too little in a row waits for a time between these: a random one, so that nodes which
 	// are all too busy find about the same.
 	shortPause = 30 * time.Millisecond
@@ -24,7 +27,8 @@ const (
 
 var (
 	lockBucket = db.NewQuery(`
-		SELECT level, refilled_at FROM rate_bucket WHERE partner_id = $1 AND key_id = $2 FOR UPDATE`)
+		SELECT level, refilled_at, (SELECT now FROM rate_clock) FROM rate_bucket
+		WHERE partner_id = $1 AND key_id = $2 FOR UPDATE`)
 	readClock    = db.NewQuery(`SELECT now FROM rate_clock`)
 	insertBucket = db.NewInsert("rate_bucket", "partner_id bigint, key_id text, level bigint, refilled_at bigint")
 	updateBucket = db.NewCommand(`UPDATE rate_bucket SET level = $3, refilled_at = $4 WHERE partner_id = $1 AND key_id = $2`)
@@ -36,9 +40,6 @@ type ask struct {
 	rate    Rate
 	want    int64 // tokens
 	debt    int64
-	known   bool // there is a row, with
-	level   int64
-	at      int64 // which was its level at this moment of the database's clock
 	granted int64 // tokens
 	left    int64 // what the row holds afterwards
 }
@@ -68,18 +69,9 @@ func (l *Limiter) lease(ctx context.Context) bool {
 	err := l.db.Update(waiting, func(tx *db.Tx) error {
 		tx.Locked()
 		for _, a := range asks {
-			if err := a.lock(tx); err != nil {
+			if err := a.take(tx); err != nil {
 				return err
 			}
-		}
-		// Read when the rows are ours: while this node waited for one, another brought it further. A clock that
-		// was read before would bring it back, and the time between would be counted twice.
-		var now int64
-		if err := tx.Row(readClock).Scan(&now); err != nil {
-			return err
-		}
-		for _, a := range asks {
-			a.take(tx, now)
 		}
 		return nil
 	})
@@ -120,31 +112,35 @@ func (l *Limiter) collect() []*ask {
 	return asks
 }
 
-// lock reads the key's row and keeps others from it.
-func (a *ask) lock(tx *db.Tx) error {
-	err := tx.Row(lockBucket, a.bucket.key.Partner, a.bucket.key.ID).Scan(&a.level, &a.at)
-	a.known = err == nil
-	if errors.Is(err, db.ErrNoRows) {
-		return nil
-	}
-	return err
-}
-
 // take brings the key's row to this moment, takes off the debt, and takes tokens from it.
-func (a *ask) take(tx *db.Tx, now int64) {
-	key, room := a.bucket.key, a.rate.sharedRoom()
-	level := a.rate.room()
-	if a.known {
-		level = min(a.level+a.rate.earned(time.Duration(now-a.at)*time.Microsecond, room-a.level), room)
+func (a *ask) take(tx *db.Tx) error {
+	key := a.bucket.key
+	var level, refilled, now int64
+	err := tx.Row(lockBucket, key.Partner, key.ID).Scan(&level, &refilled, &now)
+	known := err == nil
+	if errors.Is(err, db.ErrNoRows) {
+		err = tx.Row(readClock).Scan(&now)
+		level, refilled = a.rate.room(), now
 	}
+	if err != nil {
+		return err
+	}
+	// The clock is read before the row is locked. While this node waited for it, another one may have brought it
+	// further; brought back, it would earn the time in between once more.
+	if ahead := refilled - now; ahead > 0 && ahead < int64(longestWait) {
+		now = refilled
+	}
+	room := a.rate.sharedRoom()
+	level = min(level+a.rate.earned(time.Duration(now-refilled)*time.Microsecond, room-level), room)
 	level = max(level-a.debt, -room)
 	a.granted = min(a.want, max(level, 0)/token)
 	a.left = level - a.granted*token
-	if a.known {
+	if known {
 		tx.Write(updateBucket, key.Partner, key.ID, a.left, now)
 	} else {
 		tx.Write(insertBucket, key.Partner, key.ID, a.left, now)
 	}
+	return nil
 }
 
 // apply notes what was leased.

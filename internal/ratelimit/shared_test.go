@@ -258,8 +258,8 @@ func TestTimeIsCountedOnceForNodesThatWaitForOneAnother(t *testing.T) {
 	leased := make(chan bool, 1)
 	err := first.db.Update(t.Context(), func(tx *db.Tx) error {
 		tx.Locked()
-		var level, at int64
-		if err := tx.Row(lockBucket, testKey.Partner, testKey.ID).Scan(&level, &at); err != nil {
+		var level, at, now int64
+		if err := tx.Row(lockBucket, testKey.Partner, testKey.ID).Scan(&level, &at, &now); err != nil {
 			return err
 		}
 		second.mu.Lock()
