@@ -105,6 +105,7 @@ type options struct {
 	schema    Schema
 	watch     watch
 	connected func(*sqlite.Conn) error // see lite
+	injector  Injector
 }
 
 // WithSchema says what may be done with the schema that is found. Without it, it is upgraded.
@@ -128,13 +129,13 @@ func Open(ctx context.Context, target string, more ...Option) (*DB, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &DB{engine: e, kind: Postgres, watch: o.watch}, nil
+		return &DB{engine: o.inject(e), kind: Postgres, watch: o.watch}, nil
 	}
 	e, err := openSQLite(ctx, target, o)
 	if err != nil {
 		return nil, err
 	}
-	return &DB{engine: e, kind: SQLite, watch: o.watch}, nil
+	return &DB{engine: o.inject(e), kind: SQLite, watch: o.watch}, nil
 }
 
 // IsPostgres tells whether a database target is a PostgreSQL URL rather than a file.
