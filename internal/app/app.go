@@ -57,6 +57,10 @@ type Config struct {
 	Schema       db.Schema        // what may be done with the database's schema; zero: it is upgraded
 	Metrics      *metrics.Metrics // nil: nothing is counted
 	Tracer       *trace.Tracer    // nil: nothing is followed
+
+	// A simulation puts itself in the place of what is around the program; both are nil otherwise.
+	Injector db.Injector       // makes calls of the database fail
+	Webhooks http.RoundTripper // takes webhooks instead of the network
 }
 
 // App is the program, opened but not serving yet.
@@ -118,6 +122,7 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 	a.deliverer = event.NewDeliverer(event.Config{
 		DB: d, Vault: v, Clock: cfg.Clock, Targets: a.Partners, Node: node,
 		Production: cfg.Environment == partner.Production, Log: cfg.Log, Observer: cfg.Metrics,
+		Transport: cfg.Webhooks,
 	})
 	a.Adjustments = adjustment.NewService(d, cfg.Clock, cat.Currency)
 	users := user.NewService(v, cfg.Clock, cat, events)

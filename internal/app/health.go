@@ -27,6 +27,9 @@ func (cfg Config) database() []db.Option {
 	if cfg.Metrics != nil {
 		options = append(options, db.WithObserver(cfg.Metrics.Database))
 	}
+	if cfg.Injector != nil {
+		options = append(options, db.WithInjector(cfg.Injector))
+	}
 	if cfg.Tracer != nil {
 		options = append(options, db.WithTracer(cfg.Tracer))
 	}

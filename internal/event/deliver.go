@@ -36,6 +36,8 @@ type Config struct {
 	Allowed    []netip.Prefix // networks that may be dialled although they are not public
 	Log        *slog.Logger
 	Observer   Observer // nil: nobody
+
+	Transport http.RoundTripper // in a simulation: takes the place of the guarded network; nil otherwise
 }
 
 // Observer is told what became of attempts to deliver: delivered, retry or failed. Its method is called by
@@ -60,7 +62,7 @@ type Deliverer struct {
 
 // NewDeliverer makes a Deliverer. Nothing is sent before Run.
 func NewDeliverer(c Config) *Deliverer {
-	return &Deliverer{
+	d := &Deliverer{
 		cfg:     c,
 		node:    c.Node + "/" + clock.NewID().String(),
 		client:  newClient(c.Production, c.Allowed),
@@ -70,6 +72,10 @@ func NewDeliverer(c Config) *Deliverer {
 		woken:   map[int64]struct{}{},
 		signal:  make(chan struct{}, 1),
 	}
+	if c.Transport != nil {
+		d.client.Transport = c.Transport
+	}
+	return d
 }
 
 // Wake tells that a partner has new events. It never blocks. Without it they are found by polling.
