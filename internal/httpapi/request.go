@@ -122,11 +122,13 @@ func (a *api) once(r *http.Request, p partner.Partner, body []byte, fn func(tx *
 		// Whatever failed may have failed because the first request already did it: its answer counts.
 		stored, replayErr := a.Keys.Replay(ctx, a.DB, req)
 		switch {
-		case replayErr != nil && fault.From(replayErr).Code == fault.IdempotencyConflict:
+		case replayErr != nil:
+			// P409, or it cannot be known at the moment. Then err must not be told: it may be the refusal of
+			// something that the first request did, such as to pay twice.
 			return ans, false, replayErr
 		case stored != nil:
 			return *stored, true, nil
-		case !idempotency.Used(err) || replayErr != nil:
+		case !idempotency.Used(err):
 			return ans, false, err
 		}
 		// The key was used so long ago that it is free again.
