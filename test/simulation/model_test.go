@@ -1,0 +1,305 @@
+package simulation
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// The model is what the program must be, as naively as it can be said: maps of integers, in cents. It shares no
+// code with the program. Its methods answer the code that a request must be refused with, or "" for success.
+type model struct {
+	figures  map[account]figures
+	users    map[owner]user
+	holds    map[string]hold     // by id
+	deposits map[string]deposit  // by id
+	events   map[string][]string // kinds of an object's events in order, by the object's id
+	cases    map[string]proposal // corrections, by id
+}
+
+// owner is a user of a partner, or with an empty name the partner itself.
+type owner struct {
+	partner int64
+	name    string
+}
+
+type account struct {
+	owner
+	purpose string
+}
+
+type figures struct{ posted, held int64 }
+
+type user struct {
+	id           string
+	verification string
+	active       bool
+	review       bool // a person must decide
+}
+
+type hold struct {
+	owner
+	number    int // in the order of their making, since ids differ from run to run
+	remaining int64
+	ended     bool
+}
+
+// deposit is a payment in that waits to be booked.
+type deposit struct {
+	owner
+	cents int64
+	due   time.Time // business time
+}
+
+// proposal is a correction that waits for a decision, or has one.
+type proposal struct {
+	owner
+	number int // as a hold's
+	cents  int64
+	by     string
+	state  string
+}
+
+func newModel() *model {
+	return &model{
+		figures: map[account]figures{}, users: map[owner]user{}, holds: map[string]hold{}, deposits: map[string]deposit{},
+		events: map[string][]string{}, cases: map[string]proposal{},
+	}
+}
+
+// clone is for what may have happened.
+func (m *model) clone() *model {
+	return &model{
+		figures: maps.Clone(m.figures), users: maps.Clone(m.users), holds: maps.Clone(m.holds), deposits: maps.Clone(m.deposits),
+		events: maps.Clone(m.events), cases: maps.Clone(m.cases),
+	}
+}
+
+func (o owner) account(purpose string) account { return account{o, purpose} }
+
+// itself is the partner of an owner.
+func (o owner) itself() owner { return owner{partner: o.partner} }
+
+// move moves cents between two accounts.
+func (m *model) move(from, to account, cents int64) {
+	f := m.figures[from]
+	f.posted -= cents
+	m.figures[from] = f
+	t := m.figures[to]
+	t.posted += cents
+	m.figures[to] = t
+}
+
+func (m *model) reserve(a account, cents int64) {
+	f := m.figures[a]
+	f.held += cents
+	m.figures[a] = f
+}
+
+func (m *model) available(o owner) int64 {
+	f := m.figures[o.account("balance")]
+	return f.posted - f.held
+}
+
+func (m *model) owed(o owner) int64 { return -m.figures[o.account("receivable")].posted }
+
+// credit gives an owner money, which first repays what is owed.
+func (m *model) credit(from account, to owner, cents int64) {
+	m.move(from, to.account("balance"), cents)
+	if repaid := min(cents, m.owed(to)); repaid > 0 {
+		m.move(to.account("balance"), to.account("receivable"), repaid)
+	}
+}
+
+// take takes what is there, and lets the owner owe the rest.
+func (m *model) take(from owner, to account, cents int64) {
+	there := min(max(m.available(from), 0), cents)
+	m.move(from.account("balance"), to, there)
+	m.move(from.account("receivable"), to, cents-there)
+}
+
+func (m *model) tell(object string, kinds ...string) {
+	m.events[object] = slices.Concat(m.events[object], kinds)
+}
+
+// Users.
+
+func (m *model) mayCreate(o owner) string {
+	if _, taken := m.users[o]; taken {
+		return "P411"
+	}
+	return ""
+}
+
+func (m *model) create(o owner, id string) { m.users[o] = user{id: id, verification: "NOT_VERIFIED"} }
+
+// Outcomes of identity checks, as the number of the document chooses them.
+const (
+	accepted = "TEST-1"
+	rejected = "REJECT-FACE_MISMATCH"
+	manual   = "MANUAL"
+	expired  = "EXPIRED"
+)
+
+func (m *model) mayDecide(o owner) string {
+	if _, known := m.users[o]; !known {
+		return "P412"
+	}
+	return ""
+}
+
+func (m *model) decide(o owner, document string) {
+	u := m.users[o]
+	if u.review || u.verification == "VERIFIED" {
+		return
+	}
+	m.tell(u.id, "kyc-verification-status")
+	switch document {
+	case manual:
+		u.review = true
+	case accepted, expired:
+		u.verification = "VERIFIED"
+		if !u.active {
+			u.active = true
+			m.tell(u.id, "user-balance-generation")
+		}
+		if document == expired {
+			u.verification = "EXPIRED"
+			m.tell(u.id, "kyc-verification-status")
+		}
+	}
+	m.users[o] = u
+}
+
+// Money.
+
+// fit tells why one of two sides may not pay or receive.
+func (m *model) fit(sides ...owner) string {
+	for _, o := range sides {
+		if _, known := m.users[o]; !known && o.name != "" {
+			return "P412"
+		}
+	}
+	for _, o := range sides {
+		if o.name != "" && m.users[o].verification != "VERIFIED" {
+			return "P459"
+		}
+	}
+	return ""
+}
+
+func (m *model) mayTransfer(from, to owner, cents int64) string {
+	switch {
+	case from.name == "" && to.name == "":
+		return "P424"
+	case from == to:
+		return "P403"
+	}
+	if code := m.fit(from, to); code != "" {
+		return code
+	}
+	return m.mayPay(from, cents)
+}
+
+func (m *model) mayPay(from owner, cents int64) string {
+	if m.owed(from) > 0 || m.available(from) < cents {
+		return "P433"
+	}
+	return ""
+}
+
+func (m *model) transfer(id string, from, to owner, cents int64) {
+	m.credit(from.account("balance"), to, cents)
+	m.tell(id, "p2p-transfer")
+}
+
+// book books the deposits that are due: at the bank, and for their owners.
+func (m *model) book(now time.Time) {
+	for id, d := range m.deposits {
+		if d.due.After(now) {
+			continue
+		}
+		operator, clearing := owner{}, d.itself().account("clearing")
+		m.move(operator.account("bank"), operator.account("clearing"), d.cents)
+		if d.name != "" && m.users[d.owner].verification != "VERIFIED" {
+			m.move(clearing, d.itself().account("suspense"), d.cents)
+		} else {
+			m.credit(clearing, d.owner, d.cents)
+			m.tell(id, "sepa-deposit")
+		}
+		delete(m.deposits, id)
+	}
+}
+
+// Holds.
+
+func (m *model) mayHold(o owner, cents int64) string {
+	if m.available(o) < cents {
+		return "P433"
+	}
+	return ""
+}
+
+func (m *model) place(id string, o owner, cents int64) {
+	m.reserve(o.account("balance"), cents)
+	m.holds[id] = hold{owner: o, number: len(m.holds), remaining: cents}
+}
+
+func (m *model) mayCapture(id string, cents int64) string {
+	switch h := m.holds[id]; {
+	case h.ended:
+		return "ended"
+	case h.remaining < cents:
+		return "exceeded"
+	}
+	return ""
+}
+
+func (m *model) capture(id string, cents int64, final bool) {
+	h := m.holds[id]
+	m.move(h.account("balance"), h.itself().account("fees"), cents)
+	m.reserve(h.account("balance"), -cents)
+	h.remaining -= cents
+	m.holds[id] = h
+	if final || h.remaining == 0 {
+		m.release(id)
+	}
+}
+
+// release ends a hold.
+func (m *model) release(id string) {
+	h := m.holds[id]
+	m.reserve(h.account("balance"), -h.remaining)
+	h.remaining, h.ended = 0, true
+	m.holds[id] = h
+}
+
+// Corrections.
+
+func (m *model) propose(id string, o owner, cents int64, by string) {
+	m.cases[id] = proposal{owner: o, number: len(m.cases), cents: cents, by: by, state: "PENDING"}
+}
+
+func (m *model) mayDecideCase(id, by string) string {
+	switch c := m.cases[id]; {
+	case c.state != "PENDING":
+		return "decided"
+	case c.by == by:
+		return "same person"
+	}
+	return ""
+}
+
+func (m *model) decideCase(id, verdict string) {
+	c := m.cases[id]
+	c.state = verdict
+	m.cases[id] = c
+	if verdict != "APPROVED" {
+		return
+	}
+	if equity := c.itself().account("equity"); c.cents > 0 {
+		m.credit(equity, c.owner, c.cents)
+	} else {
+		m.take(c.owner, equity, -c.cents)
+	}
+}
