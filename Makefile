@@ -36,6 +36,12 @@ test: prerequisites ## install what is missing, then run every test
 fault: prerequisites ## prove crash safety for longer than the tests do (root can also fill disks)
 	go test -count=1 -timeout 60m -v ./test/fault -args -long
 
+MINUTES := 240
+
+.PHONY: simulate
+simulate: prerequisites ## run random histories against a model, by default for hours: make simulate MINUTES=10
+	go test -count=1 -timeout 0 -v ./test/simulation -args -minutes $(MINUTES)
+
 .PHONY: prerequisites
 prerequisites: # PostgreSQL and a C compiler, if the machine lacks them
 	@tools/prerequisites.sh
