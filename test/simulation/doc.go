@@ -15,8 +15,9 @@
 // After each step, and at quiet points where everything that waits is worked off, the invariants I1 to I9 of
 // docs/invariants.md are checked by app.Verify, by the model, and by what the receiver got.
 //
-// In a sequential history one player does one thing after another, and the seed repeats it. In a concurrent one
-// several players do so at the same time, each with partners of its own, and contend for one partner's money.
+// In a sequential history one player does one thing after another; the seed repeats its steps and their faults, and
+// what the program does by itself in the background nearly so. In a concurrent one several players act at the same
+// time, each with partners of its own, and contend for one partner's money.
 //
 // It was seen to catch, within seconds, a program that was broken in these ways: a repeated request runs again, or
 // its record is not stored; a refusal is told although the key cannot be looked up; an answer is given before the
