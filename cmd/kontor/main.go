@@ -36,6 +36,7 @@ type cli struct {
 	Receivables receivablesCommand `cmd:"" help:"See who owes the platform."`
 	Migrate     migrateCommand     `cmd:"" help:"Bring the schema of the database up to date, and do nothing else."`
 	Verify      verifyCommand      `cmd:"" help:"Check the books, the event log and the audit log; name every violation."`
+	Bench       benchCommand       `cmd:"" help:"Measure the program on this machine, on data of its own."`
 }
 
 func main() {

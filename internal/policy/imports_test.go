@@ -23,6 +23,7 @@ var layers = [][]string{
 	features,
 	{"internal/rail", "internal/httpapi", "internal/pages", "internal/console", "internal/sandbox"},
 	{"internal/app", "internal/policy"},
+	{"internal/bench"},
 	{"cmd", "test"},
 }
 
@@ -53,10 +54,10 @@ var beside = map[string][]string{
 
 // reserved are other people's packages that only some of ours may import: no store knows which engine it runs on.
 var reserved = map[string][]string{
-	"database/sql":             {"internal/db"},
+	"database/sql":             {"internal/db", "internal/bench"}, // a benchmark compares with the bare engine
 	"modernc.org/sqlite":       {"internal/db"},
 	"zombiezen.com/go/sqlite":  {"internal/db"},
-	"github.com/jackc/pgx":     {"internal/db", "test"},
+	"github.com/jackc/pgx":     {"internal/db", "internal/bench", "test"},
 	"github.com/pressly/goose": {"internal/db"},
 
 	"github.com/prometheus":    {"internal/metrics"},

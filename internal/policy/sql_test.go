@@ -20,6 +20,9 @@ var sharedTables = map[string]string{
 	"audit_head": "the audit log is one chain, whomever its entries concern",
 	"rate_node":  "API nodes find each other",
 	"rate_clock": "the database's time",
+
+	"floor_account": "a benchmark's own, in a database without partners",
+	"floor_entry":   "a benchmark's own, in a database without partners",
 }
 
 // checkPartnerInSQL wants partner_id in every statement that touches a table of the partners, so that

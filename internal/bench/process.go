@@ -1,0 +1,101 @@
+//go:build linux
+
+package bench
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// ticks is the kernel's unit of processor time in /proc, on every architecture that Go runs on (USER_HZ).
+const tick = time.Second / 100
+
+// usage is processor time that was used up to a moment.
+type usage struct {
+	at      time.Time
+	load    time.Duration // by this process
+	server  time.Duration
+	machine time.Duration // by all processes of the machine
+}
+
+// measure reads what was used up to now; pid is the server's.
+func measure(pid int) (u usage, err error) {
+	var own syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &own); err != nil {
+		return u, err
+	}
+	u.at = time.Now()
+	u.load = time.Duration(own.Utime.Nano() + own.Stime.Nano())
+	if u.server, err = processorTime(pid); err != nil {
+		return u, err
+	}
+	u.machine, err = machineTime()
+	return u, err
+}
+
+// processorTime reads the time of a process from /proc/<pid>/stat; see proc_pid_stat(5).
+func processorTime(pid int) (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	// The name of the program, in brackets, may hold anything; utime and stime are the 12th and 13th after it.
+	_, rest, _ := strings.Cut(string(text), ") ")
+	return sum(strings.Fields(rest), 11, 12)
+}
+
+// machineTime reads the time in which the machine's processors were not idle; see proc_stat(5).
+func machineTime() (time.Duration, error) {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, err
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	return sum(strings.Fields(line), 1, 2, 3, 6, 7) // user, nice, system, irq, softirq
+}
+
+func sum(fields []string, which ...int) (time.Duration, error) {
+	var total time.Duration
+	for _, i := range which {
+		if i >= len(fields) {
+			return 0, fmt.Errorf("/proc has only %d fields", len(fields))
+		}
+		n, err := strconv.ParseInt(fields[i], 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		total += time.Duration(n) * tick
+	}
+	return total, nil
+}
+
+// memory reads what a process has in memory now and what it had at most, in megabytes of 2^20 bytes.
+func memory(pid int) (now, peak float64, err error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		name, rest, _ := strings.Cut(line, ":")
+		var kilobytes float64
+		if name != "VmRSS" && name != "VmHWM" {
+			continue
+		}
+		if _, err := fmt.Sscanf(rest, "%g kB", &kilobytes); err != nil {
+			return 0, 0, fmt.Errorf("%s: %w", name, err)
+		}
+		if name == "VmRSS" {
+			now = kilobytes / 1024
+		} else {
+			peak = kilobytes / 1024
+		}
+	}
+	return now, peak, nil
+}
+
+// cores is how many processors were kept busy between two moments.
+func cores(used, in time.Duration) float64 { return used.Seconds() / in.Seconds() }

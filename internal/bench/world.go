@@ -1,0 +1,192 @@
+//go:build linux
+
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"kontor/internal/adjustment"
+	"kontor/internal/app"
+	"kontor/internal/clock"
+	"kontor/internal/db"
+	"kontor/internal/event"
+	"kontor/internal/identity"
+	"kontor/internal/money"
+	"kontor/internal/partner"
+	"kontor/internal/sepa"
+	"kontor/internal/transfer"
+	"kontor/internal/user"
+	"kontor/internal/vault"
+)
+
+const (
+	perCommit  = 100         // users who are opened in one transaction
+	userCents  = 100_000_000 // what each user has to begin with
+	partnersAt = 8           // partners that are opened at a time
+)
+
+// world is data to measure on: partners with active users who have money.
+type world struct {
+	place
+	partners []partnerAccess
+}
+
+// partnerAccess is what the load generator knows of a partner.
+type partnerAccess struct {
+	id    int64
+	key   string
+	users []string // externalUserIds
+}
+
+// newWorld makes data and leaves nothing undone in them: each user is active, has money, and was told of.
+func (e *engine) newWorld(ctx context.Context, partners, users int) (*world, error) {
+	p, err := e.newPlace(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	w := &world{place: p, partners: make([]partnerAccess, partners)}
+	err = w.with(ctx, func(a *app.App) error {
+		group, opening := errgroup.WithContext(ctx)
+		group.SetLimit(partnersAt)
+		for i := range w.partners {
+			group.Go(func() (err error) {
+				w.partners[i], err = populate(opening, a, users)
+				return err
+			})
+		}
+		if err := group.Wait(); err != nil {
+			return err
+		}
+		return settle(ctx, a)
+	})
+	return w, err
+}
+
+// with opens the data in this process. No server may have them open for long after that.
+func (p place) with(ctx context.Context, f func(*app.App) error) error {
+	key, err := p.masterKey()
+	if err != nil {
+		return err
+	}
+	a, err := app.Open(ctx, app.Config{
+		Database: p.target(), MasterKey: key, Environment: partner.Staging, Bank: sepa.SandboxBank,
+		Clock: clock.System(), Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(a), a.Close())
+}
+
+func (p place) masterKey() ([]byte, error) {
+	return vault.LoadOrCreateFile(filepath.Join(p.folder, "master.key"))
+}
+
+// populate opens a partner whose requests are not limited, with users.
+func populate(ctx context.Context, a *app.App, users int) (partnerAccess, error) {
+	p, err := a.Partners.Create(ctx, map[string]string{"legalName": "Test Partner", "rateLimit": "0"})
+	if err != nil {
+		return partnerAccess{}, err
+	}
+	access := partnerAccess{id: p.ID}
+	if _, access.key, err = a.Partners.IssueKey(ctx, p.ID); err != nil {
+		return access, err
+	}
+	euro, _ := a.Catalog.Currency("eur")
+	if err := endow(ctx, a, p.ID, money.New(int64(users)*userCents, euro)); err != nil {
+		return access, err
+	}
+	for i := range users {
+		access.users = append(access.users, fmt.Sprintf("user-%d", i))
+	}
+	for first := 0; first < users; first += perCommit {
+		some := access.users[first:min(first+perCommit, users)]
+		if err := open(ctx, a, p.ID, some); err != nil {
+			return access, err
+		}
+		if err := fund(ctx, a, p.ID, some, money.New(userCents, euro)); err != nil {
+			return access, err
+		}
+	}
+	return access, nil
+}
+
+// endow gives a partner money of its own.
+func endow(ctx context.Context, a *app.App, id int64, amount money.Amount) error {
+	given, err := a.Adjustments.Propose(ctx, adjustment.Proposal{Partner: id, Amount: amount, Reason: "benchmark", By: "bench"})
+	if err != nil {
+		return err
+	}
+	_, err = a.Adjustments.Approve(ctx, given.ID, "bench, too")
+	return err
+}
+
+// open opens users.
+func open(ctx context.Context, a *app.App, id int64, users []string) error {
+	return a.DB.Update(ctx, func(tx *db.Tx) error {
+		for _, u := range users {
+			if _, _, err := a.API.Users.Create(tx, id, u, person); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+var person = user.Person{
+	Email: "user@test.example", Phone: "+37060000000", FirstName: "Test", LastName: "User", Street: "Test Street",
+	StreetNumber: "1", City: "Vilnius", PostCode: "01100", Country: "LT", Citizenship: "LT", Nationality: "LT",
+	BirthCountry: "LT", BirthDate: "1990-01-01", DocumentType: "PASSPORT", DocumentNumber: "A1234567",
+}
+
+// fund activates users and gives each an amount of the partner's money.
+func fund(ctx context.Context, a *app.App, id int64, users []string, amount money.Amount) error {
+	return a.DB.Update(ctx, func(tx *db.Tx) error {
+		tx.Locked()
+		for _, u := range users {
+			outcome := identity.Outcome{Status: identity.Successful}
+			if _, err := a.API.Identity.Decide(tx, id, u, person.DocumentNumber, outcome); err != nil {
+				return err
+			}
+			order := transfer.Create{Destination: u, Amount: amount, Fiat: true}
+			if _, err := a.API.Transfers.Create(tx, id, order); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// settle runs the workers until no event waits.
+func settle(ctx context.Context, a *app.App) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- a.Serve(ctx, nil, app.Roles{Worker: true}) }()
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	for {
+		select {
+		case err := <-ended:
+			return errors.Join(err, ctx.Err())
+		case <-again.C:
+		}
+		var waiting event.Backlog
+		err := a.DB.View(ctx, func(r db.Reader) (err error) {
+			waiting, err = event.ReadBacklog(r)
+			return err
+		})
+		if err == nil && waiting.Pending > 0 {
+			continue
+		}
+		stop()
+		return errors.Join(err, <-ended)
+	}
+}
