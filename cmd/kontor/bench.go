@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,6 +18,9 @@ import (
 // benchCommand measures the program itself on this machine.
 type benchCommand struct {
 	Transfer benchTransfer `cmd:"" help:"Internal transfers, each one a durable commit, and the ratio to what the engine itself can do."`
+	Read     benchRead     `cmd:"" help:"Balances and details of transfers."`
+	Webhooks benchWebhooks `cmd:"" help:"Deliveries to live receivers: from a backlog, under load, and when little happens."`
+	Idle     benchIdle     `cmd:"" help:"The start of a sandbox on an empty database, and what it uses while it idles."`
 }
 
 // benchFlags are those of every benchmark.
@@ -47,24 +51,81 @@ func scratchPostgres() (url string, stop func(), err error) {
 	return s.URL("postgres"), s.Stop, nil
 }
 
+// clientFlags are those of benchmarks with several clients.
+type clientFlags struct {
+	Clients []int `help:"Numbers of clients." default:"1,16,64"`
+}
+
+func (f clientFlags) apply(cfg *bench.Config) error {
+	cfg.Clients = f.Clients
+	for _, n := range f.Clients {
+		if n < 1 {
+			return fmt.Errorf("--clients: %d is no number of clients", n)
+		}
+	}
+	return nil
+}
+
 // benchTransfer is kontor bench transfer.
 type benchTransfer struct {
 	benchFlags
-	Clients  []int    `help:"Numbers of clients." default:"1,16,64"`
+	clientFlags
 	Scenario []string `help:"spread: between two of 1,000 accounts; hot: to a single one." enum:"spread,hot" default:"spread,hot"`
 }
 
 // Run prints each cell as it is measured.
 func (c benchTransfer) Run(ctx context.Context, out io.Writer) error {
 	cfg, err := c.config(out)
+	if err := errors.Join(err, c.apply(&cfg)); err != nil {
+		return err
+	}
+	return bench.Transfer(ctx, cfg, c.Scenario)
+}
+
+// benchRead is kontor bench read.
+type benchRead struct {
+	benchFlags
+	clientFlags
+	Scenario []string `help:"balances of users, details of transfers, or mixed: both by turns." enum:"balances,details,mixed" default:"balances,details,mixed"`
+}
+
+// Run prints each cell as it is measured.
+func (c benchRead) Run(ctx context.Context, out io.Writer) error {
+	cfg, err := c.config(out)
+	if err := errors.Join(err, c.apply(&cfg)); err != nil {
+		return err
+	}
+	return bench.Read(ctx, cfg, c.Scenario)
+}
+
+// benchWebhooks is kontor bench webhooks.
+type benchWebhooks struct {
+	benchFlags
+	Clients  int      `help:"Number of clients that make transfers in the scenario load." default:"16"`
+	Scenario []string `help:"backlog: events wait at the start; load: transfers as fast as possible; idle: a few transfers a second." enum:"backlog,load,idle" default:"backlog,load,idle"`
+	Backlog  int      `help:"How many events wait in the scenario backlog." default:"20000"`
+}
+
+// Run prints each cell as it is measured.
+func (c benchWebhooks) Run(ctx context.Context, out io.Writer) error {
+	cfg, err := c.config(out)
+	if err := errors.Join(err, clientFlags{[]int{c.Clients}}.apply(&cfg)); err != nil {
+		return err
+	}
+	if c.Backlog < 1 {
+		return fmt.Errorf("--backlog: %d is no number of events", c.Backlog)
+	}
+	return bench.Webhooks(ctx, cfg, c.Scenario, c.Backlog)
+}
+
+// benchIdle is kontor bench idle.
+type benchIdle struct{ benchFlags }
+
+// Run prints what it measured for each engine.
+func (c benchIdle) Run(ctx context.Context, out io.Writer) error {
+	cfg, err := c.config(out)
 	if err != nil {
 		return err
 	}
-	cfg.Clients = c.Clients
-	for _, n := range c.Clients {
-		if n < 1 {
-			return fmt.Errorf("--clients: %d is no number of clients", n)
-		}
-	}
-	return bench.Transfer(ctx, cfg, c.Scenario)
+	return bench.Idle(ctx, cfg)
 }

@@ -45,8 +45,18 @@ type session struct {
 	server string
 }
 
+// subject is what a benchmark says about itself.
+type subject struct {
+	title  string
+	server string // the command that is measured
+	load   string
+	floor  string // how the engine's floor is measured; empty: it is not
+}
+
+const closedLoop = "closed loop over HTTP on loopback, from this process"
+
 // run prepares a session, calls f for each engine, and removes everything again.
-func run(ctx context.Context, c Config, title string, f func(*session, *engine) error) (err error) {
+func run(ctx context.Context, c Config, about subject, f func(*session, *engine) error) (err error) {
 	folder, err := os.MkdirTemp(c.Folder, "kontor-bench-")
 	if err != nil {
 		return err
@@ -58,7 +68,7 @@ func run(ctx context.Context, c Config, title string, f func(*session, *engine) 
 		}
 		err = errors.Join(err, os.RemoveAll(folder))
 	}()
-	if err := s.head(title); err != nil {
+	if err := s.head(about); err != nil {
 		return err
 	}
 	for _, kind := range c.Engines {

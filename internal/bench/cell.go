@@ -19,14 +19,21 @@ type Cell struct {
 	Scenario string `json:"scenario"`
 	Clients  int    `json:"clients"`
 	Receiver *bool  `json:"receiver,omitempty"` // webhooks are delivered meanwhile
+	Partners int    `json:"partners,omitempty"`
+	Dead     int    `json:"dead,omitempty"`    // how many of the partners' receivers are dead
+	Backlog  int    `json:"backlog,omitempty"` // events that waited at the start
 
-	PerSecond float64 `json:"perSecond"` // successful operations
+	PerSecond float64 `json:"perSecond"` // successful operations; deliveries to live receivers in webhooks
 	P50Ms     float64 `json:"p50Ms"`
 	P99Ms     float64 `json:"p99Ms"`
 	P999Ms    float64 `json:"p999Ms"`
 
 	FloorPerSecond *float64 `json:"floorPerSecond,omitempty"` // of the engine itself under the same load
 	Ratio          *float64 `json:"ratio,omitempty"`          // perSecond / floorPerSecond
+
+	TransfersPerSecond *float64 `json:"transfersPerSecond,omitempty"` // that made the events
+	Waiting            *int64   `json:"waiting,omitempty"`            // events for live receivers that had not arrived at the end
+	StartMs            *float64 `json:"startMs,omitempty"`            // from the start of the process to the first 200 of /readyz
 
 	RSSMb        float64 `json:"rssMb"`        // the most that the server had in memory, in MiB
 	LoadCores    float64 `json:"loadCores"`    // processors that the load generator kept busy
@@ -46,17 +53,38 @@ func (c *Cell) floor(perSecond float64) {
 // fill puts a sample into the cell, and the memory that the server has taken so far.
 func (c *Cell) fill(s sample, srv *server) error {
 	c.PerSecond = round(s.perSecond(), 1)
-	c.P50Ms, c.P99Ms, c.P999Ms = ms(s.quantile(0.5)), ms(s.quantile(0.99)), ms(s.quantile(0.999))
+	c.times(s.took)
 	if c.FloorPerSecond != nil && *c.FloorPerSecond > 0 {
 		ratio := round(c.PerSecond / *c.FloorPerSecond, 2)
 		c.Ratio = &ratio
 	}
-	c.Problems = s.problems
-	for _, n := range s.problems {
+	c.count(s.problems)
+	c.use(s.from, s.to)
+	return c.peak(srv)
+}
+
+// times notes the quantiles of times in ascending order.
+func (c *Cell) times(took []time.Duration) {
+	c.P50Ms, c.P99Ms, c.P999Ms = ms(quantile(took, 0.5)), ms(quantile(took, 0.99)), ms(quantile(took, 0.999))
+}
+
+// count adds problems to those that the cell has.
+func (c *Cell) count(problems map[string]int64) {
+	for kind, n := range problems {
+		if n == 0 {
+			continue
+		}
+		if c.Problems == nil {
+			c.Problems = map[string]int64{}
+		}
+		c.Problems[kind] += n
 		c.Errors += n
 	}
-	c.use(s.from, s.to)
-	_, peak, err := memory(srv.cmd.Process.Pid)
+}
+
+// peak notes the most that the server has had in memory so far.
+func (c *Cell) peak(srv *server) error {
+	_, peak, err := memory(srv.pid())
 	c.RSSMb = round(peak, 1)
 	return err
 }
@@ -64,8 +92,8 @@ func (c *Cell) fill(s sample, srv *server) error {
 // use notes what was used of the processors between two moments.
 func (c *Cell) use(from, to usage) {
 	span := to.at.Sub(from.at)
-	c.LoadCores = round(cores(to.load-from.load, span), 2)
-	c.ServerCores = round(cores(to.server-from.server, span), 2)
+	c.LoadCores = round(cores(to.load-from.load, span), 3)
+	c.ServerCores = round(cores(to.server-from.server, span), 3)
 	c.MachineCores = round(cores(to.machine-from.machine, span), 2)
 	if both := to.load - from.load + to.server - from.server; both > 0 {
 		c.LoadShare = round(float64(to.load-from.load)/float64(both), 2)
@@ -79,12 +107,12 @@ func round(x float64, digits int) float64 {
 	return math.Round(x*unit) / unit
 }
 
-const rowForm = "%-9s %-8s %-12s %7s %8s %10s %9s %9s %9s %9s %6s %6s %6s %6s %6s %8s %s\n"
+const rowForm = "%-9s %-8s %-12s %7s %8s %10s %9s %9s %9s %7s %6s %6s %6s %6s %6s %6s %6s  %s\n"
 
 // columns prints the names of the columns of print.
 func (s *session) columns() error {
 	_, err := fmt.Fprintf(s.Out, rowForm, "bench", "engine", "scenario", "clients", "receiver", "perSecond", "p50Ms", "p99Ms", "p999Ms",
-		"floor", "ratio", "load", "server", "all", "share", "rssMb", "errors")
+		"floor", "ratio", "load", "server", "all", "share", "rssMb", "errors", "more")
 	return err
 }
 
@@ -93,31 +121,44 @@ func (s *session) print(c Cell) error {
 	if s.JSON {
 		return json.NewEncoder(s.Out).Encode(c)
 	}
-	receiver, floor, ratio := "-", "-", "-"
+	receiver := "-"
 	if c.Receiver != nil {
 		receiver = map[bool]string{true: "yes", false: "no"}[*c.Receiver]
 	}
-	if c.FloorPerSecond != nil {
-		floor = fmt.Sprintf("%.0f", *c.FloorPerSecond)
-	}
-	if c.Ratio != nil {
-		ratio = fmt.Sprintf("%.2f", *c.Ratio)
-	}
 	_, err := fmt.Fprintf(s.Out, rowForm, c.Bench, c.Engine, c.Scenario, fmt.Sprint(c.Clients), receiver,
-		fmt.Sprintf("%.0f", c.PerSecond), fmt.Sprintf("%.2f", c.P50Ms), fmt.Sprintf("%.2f", c.P99Ms), fmt.Sprintf("%.2f", c.P999Ms),
-		floor, ratio, fmt.Sprintf("%.2f", c.LoadCores), fmt.Sprintf("%.2f", c.ServerCores), fmt.Sprintf("%.2f", c.MachineCores),
-		fmt.Sprintf("%.0f%%", 100*c.LoadShare), fmt.Sprintf("%.0f", c.RSSMb), problems(c))
+		number(&c.PerSecond, 0), number(&c.P50Ms, 2), number(&c.P99Ms, 2), number(&c.P999Ms, 2),
+		number(c.FloorPerSecond, 0), number(c.Ratio, 2), number(&c.LoadCores, 3), number(&c.ServerCores, 3), number(&c.MachineCores, 2),
+		fmt.Sprintf("%.0f%%", 100*c.LoadShare), number(&c.RSSMb, 0), fmt.Sprint(c.Errors), c.more())
 	return err
 }
 
-// problems lists what went wrong, by kind.
-func problems(c Cell) string {
-	if c.Errors == 0 {
-		return "0"
+func number(x *float64, digits int) string {
+	if x == nil {
+		return "-"
 	}
-	var kinds []string
+	return fmt.Sprintf("%.*f", digits, *x)
+}
+
+// more is what only some benchmarks tell, and what went wrong.
+func (c Cell) more() string {
+	var parts []string
+	if c.Partners > 0 {
+		parts = append(parts, fmt.Sprintf("%d partners, %d of them dead", c.Partners, c.Dead))
+	}
+	if c.Backlog > 0 {
+		parts = append(parts, fmt.Sprintf("backlog of %d", c.Backlog))
+	}
+	if c.TransfersPerSecond != nil {
+		parts = append(parts, fmt.Sprintf("%.0f transfers/s", *c.TransfersPerSecond))
+	}
+	if c.Waiting != nil {
+		parts = append(parts, fmt.Sprintf("%d waiting", *c.Waiting))
+	}
+	if c.StartMs != nil {
+		parts = append(parts, fmt.Sprintf("ready after %.0f ms", *c.StartMs))
+	}
 	for _, kind := range slices.Sorted(maps.Keys(c.Problems)) {
-		kinds = append(kinds, fmt.Sprintf("%d %s", c.Problems[kind], kind))
+		parts = append(parts, fmt.Sprintf("%d × %s", c.Problems[kind], kind))
 	}
-	return strings.Join(kinds, ", ")
+	return strings.Join(parts, ", ")
 }

@@ -19,13 +19,16 @@ type load struct {
 	warmUp, measured time.Duration
 	server           int                   // process id; 0: there is none
 	client           func(n int) operation // makes a client; it is used by one goroutine
+	begun            func()                // is called at the end of the warm-up; may be nil
 }
 
-// sample is what was measured. An operation belongs to it if it ended in the measured time.
+// sample is what was measured. An operation belongs to it if it ended after the warm-up; each client finishes
+// what it began before the end.
 type sample struct {
 	took     []time.Duration // of the successful operations, in order
 	problems map[string]int64
-	during   time.Duration
+	last     time.Time     // when the last operation ended
+	during   time.Duration // from the end of the warm-up until then
 	from, to usage
 }
 
@@ -41,7 +44,7 @@ func (l load) run(ctx context.Context) (sample, error) {
 		do := l.client(i)
 		clients.Go(func() { parts[i] = repeat(ctx, do, begin, end) })
 	}
-	s := sample{problems: map[string]int64{}, during: l.measured}
+	s := sample{problems: map[string]int64{}}
 	err := l.watch(ctx, &s, begin, end)
 	if err != nil {
 		stop()
@@ -49,6 +52,7 @@ func (l load) run(ctx context.Context) (sample, error) {
 	clients.Wait()
 	for _, p := range parts {
 		s.took = append(s.took, p.took...)
+		s.during = max(s.during, p.last.Sub(begin))
 		for problem, n := range p.problems {
 			s.problems[problem] += n
 		}
@@ -60,25 +64,20 @@ func (l load) run(ctx context.Context) (sample, error) {
 // repeat is one client.
 func repeat(ctx context.Context, do operation, begin, end time.Time) sample {
 	s := sample{problems: map[string]int64{}}
-	for {
+	for s.last.Before(end) {
 		start := time.Now()
-		if !start.Before(end) {
-			return s
-		}
 		problem := do(ctx)
-		now := time.Now()
-		if ctx.Err() != nil {
-			return s
-		}
+		s.last = time.Now()
 		switch {
+		case ctx.Err() != nil:
+			return s
 		case problem != "":
-			// Those of the warm-up too: a failure is never hidden.
-			s.problems[problem]++
-		case now.Before(begin), now.After(end):
-		default:
-			s.took = append(s.took, now.Sub(start))
+			s.problems[problem]++ // those of the warm-up too: a failure is never hidden
+		case s.last.After(begin):
+			s.took = append(s.took, s.last.Sub(start))
 		}
 	}
+	return s
 }
 
 // watch reads the processors' time at the beginning and at the end of the measured time.
@@ -91,6 +90,9 @@ func (l load) watch(ctx context.Context, s *sample, begin, end time.Time) (err e
 		case <-time.After(time.Until(point.at)):
 		case <-ctx.Done():
 			return ctx.Err()
+		}
+		if l.begun != nil && point.into == &s.from {
+			l.begun()
 		}
 		if l.server == 0 {
 			continue
@@ -105,8 +107,6 @@ func (l load) watch(ctx context.Context, s *sample, begin, end time.Time) (err e
 func (s sample) perSecond() float64 { return float64(len(s.took)) / s.during.Seconds() }
 
 // quantile is the time in which a share of the operations was done, exactly; 0 if there were none.
-func (s sample) quantile(share float64) time.Duration { return quantile(s.took, share) }
-
 func quantile(sorted []time.Duration, share float64) time.Duration {
 	if len(sorted) == 0 {
 		return 0

@@ -15,7 +15,7 @@ import (
 )
 
 // head tells on what, and with what settings, is measured.
-func (s *session) head(title string) error {
+func (s *session) head(about subject) error {
 	if s.JSON {
 		return nil
 	}
@@ -23,18 +23,30 @@ func (s *session) head(title string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.Out, "%s\n\n", title)
-	fmt.Fprintf(s.Out, "machine   %s, %d cores, Linux %s, %s\n", processor(), runtime.NumCPU(), kernel(), runtime.Version())
-	fmt.Fprintf(s.Out, "folder    %s, fsync of 4 KiB takes %.2f ms (median)\n", s.Folder, ms(took))
-	fmt.Fprintf(s.Out, "measured  %s for each cell after a warm-up of %s, closed loop over HTTP on loopback\n", s.Measured, s.warmUp())
-	fmt.Fprintf(s.Out, "server    kontor serve in a process of its own, environment staging, its log in a file, no metrics\n")
+	lines := [][2]string{
+		{"machine", fmt.Sprintf("%s, %d cores, Linux %s, %s", processor(), runtime.NumCPU(), kernel(), runtime.Version())},
+		{"folder", fmt.Sprintf("%s, fsync of 4 KiB takes %.2f ms (median)", s.Folder, ms(took))},
+		{"load", about.load},
+		{"measured", fmt.Sprintf("%s for each cell, after a warm-up of %s", s.Measured, s.warmUp())},
+		{"server", fmt.Sprintf("kontor %s in a process of its own, environment staging, log in a file, no metrics", about.server)},
+	}
 	if slices.Contains(s.Engines, db.SQLite) {
-		fmt.Fprintf(s.Out, "sqlite    WAL, synchronous=FULL, one writer; floor: one transaction per operation through one connection\n")
+		lines = append(lines, [2]string{"sqlite", "WAL, synchronous=FULL, one writer"})
 	}
 	if slices.Contains(s.Engines, db.Postgres) {
-		fmt.Fprintf(s.Out, "postgres  %s, pool of %d; floor: one transaction per operation, in one round trip, same pool\n", s.origin(), poolSize)
+		lines = append(lines, [2]string{"postgres", fmt.Sprintf("%s, pool of %d", s.origin(), poolSize)})
 	}
-	fmt.Fprintln(s.Out)
+	if about.floor != "" {
+		lines = append(lines, [2]string{"floor", about.floor})
+	}
+	var text strings.Builder
+	text.WriteString(about.title + "\n\n")
+	for _, l := range lines {
+		fmt.Fprintf(&text, "%-9s %s\n", l[0], l[1])
+	}
+	if _, err := fmt.Fprintln(s.Out, text.String()); err != nil {
+		return err
+	}
 	return s.columns()
 }
 

@@ -37,6 +37,7 @@ func (p place) serve(ctx context.Context) (*server, error) {
 	return p.launch(ctx, "serve", "--master-key", "", "--master-key-file", filepath.Join(p.folder, "master.key"))
 }
 
+// launch starts a command that serves, on the data and on a port of its own.
 func (p place) launch(ctx context.Context, command string, args ...string) (*server, error) {
 	args = append([]string{command, "--data", p.folder, "--database", p.database, "--listen", "127.0.0.1:0"}, args...)
 	s := &server{cmd: exec.Command(p.s.Program, args...), log: filepath.Join(p.folder, "server.log"), ended: make(chan struct{})}
@@ -79,9 +80,10 @@ func surroundings() (env []string) {
 
 // listen reads what the program prints, to its end, and tells the address on which it serves.
 func listen(lines *bufio.Scanner, told chan<- string) {
-	for lines.Scan() {
+	for known := false; lines.Scan(); {
 		_, rest, ok := strings.Cut(lines.Text(), "http://127.0.0.1:")
-		if port, _, _ := strings.Cut(rest, " "); ok && len(told) == 0 {
+		if port, _, _ := strings.Cut(rest, " "); ok && !known {
+			known = true
 			told <- "127.0.0.1:" + port
 		}
 	}
@@ -134,6 +136,8 @@ func (s *server) await(ctx context.Context, told <-chan string) error {
 		}
 	}
 }
+
+func (s *server) pid() int { return s.cmd.Process.Pid }
 
 // stop ends the server in order and waits until it is gone.
 func (s *server) stop() {

@@ -23,7 +23,10 @@ const accounts = 1000 // of the users in the scenarios
 // Transfer measures internal transfers: each one a durable commit, with its own Idempotency-Key and its event;
 // each cell without and with a receiver of the webhooks.
 func Transfer(ctx context.Context, c Config, scenarios []string) error {
-	return run(ctx, c, "internal transfers: POST /v1/transfer", func(s *session, e *engine) error {
+	return run(ctx, c, subject{
+		title: "internal transfers: POST /v1/transfer", server: "serve", load: closedLoop,
+		floor: "one insert and two updates, prepared, one durable transaction each, no HTTP; same clients, accounts and connections",
+	}, func(s *session, e *engine) error {
 		w, err := e.newWorld(ctx, 1, accounts)
 		if err != nil {
 			return err
@@ -102,7 +105,7 @@ func (s *session) transferCell(ctx context.Context, w *world, srv *server, cell 
 	var open connections
 	defer open.close()
 	got, err := load{
-		clients: cell.Clients, warmUp: s.warmUp(), measured: s.Measured, server: srv.cmd.Process.Pid,
+		clients: cell.Clients, warmUp: s.warmUp(), measured: s.Measured, server: srv.pid(),
 		client: func(n int) operation { return transfers(open.add(srv.address), p, cell.Scenario, n) },
 	}.run(ctx)
 	if err != nil {

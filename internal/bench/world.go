@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -29,7 +30,7 @@ import (
 const (
 	perCommit  = 100         // users who are opened in one transaction
 	userCents  = 100_000_000 // what each user has to begin with
-	partnersAt = 8           // partners that are opened at a time
+	partnersAt = 8           // partners that are populated at a time
 )
 
 // world is data to measure on: partners with active users who have money.
@@ -43,6 +44,8 @@ type partnerAccess struct {
 	id    int64
 	key   string
 	users []string // externalUserIds
+
+	transfers []clock.ID // those that gave the users their money
 }
 
 // newWorld makes data and leaves nothing undone in them: each user is active, has money, and was told of.
@@ -53,13 +56,16 @@ func (e *engine) newWorld(ctx context.Context, partners, users int) (*world, err
 	}
 	w := &world{place: p, partners: make([]partnerAccess, partners)}
 	err = w.with(ctx, func(a *app.App) error {
+		// One after the other: whatever the audit log tells of would only wait for its head.
+		for i := range w.partners {
+			if err := w.partners[i].open(ctx, a, users); err != nil {
+				return err
+			}
+		}
 		group, opening := errgroup.WithContext(ctx)
 		group.SetLimit(partnersAt)
 		for i := range w.partners {
-			group.Go(func() (err error) {
-				w.partners[i], err = populate(opening, a, users)
-				return err
-			})
+			group.Go(func() error { return w.partners[i].populate(opening, a, users) })
 		}
 		if err := group.Wait(); err != nil {
 			return err
@@ -89,38 +95,19 @@ func (p place) masterKey() ([]byte, error) {
 	return vault.LoadOrCreateFile(filepath.Join(p.folder, "master.key"))
 }
 
-// populate opens a partner whose requests are not limited, with users.
-func populate(ctx context.Context, a *app.App, users int) (partnerAccess, error) {
-	p, err := a.Partners.Create(ctx, map[string]string{"legalName": "Test Partner", "rateLimit": "0"})
+// open opens a partner who has the money of its future users, and whose requests are not limited.
+func (p *partnerAccess) open(ctx context.Context, a *app.App, users int) error {
+	made, err := a.Partners.Create(ctx, map[string]string{"legalName": "Test Partner", "rateLimit": "0"})
 	if err != nil {
-		return partnerAccess{}, err
+		return err
 	}
-	access := partnerAccess{id: p.ID}
-	if _, access.key, err = a.Partners.IssueKey(ctx, p.ID); err != nil {
-		return access, err
+	p.id = made.ID
+	if _, p.key, err = a.Partners.IssueKey(ctx, p.id); err != nil {
+		return err
 	}
-	euro, _ := a.Catalog.Currency("eur")
-	if err := endow(ctx, a, p.ID, money.New(int64(users)*userCents, euro)); err != nil {
-		return access, err
-	}
-	for i := range users {
-		access.users = append(access.users, fmt.Sprintf("user-%d", i))
-	}
-	for first := 0; first < users; first += perCommit {
-		some := access.users[first:min(first+perCommit, users)]
-		if err := open(ctx, a, p.ID, some); err != nil {
-			return access, err
-		}
-		if err := fund(ctx, a, p.ID, some, money.New(userCents, euro)); err != nil {
-			return access, err
-		}
-	}
-	return access, nil
-}
-
-// endow gives a partner money of its own.
-func endow(ctx context.Context, a *app.App, id int64, amount money.Amount) error {
-	given, err := a.Adjustments.Propose(ctx, adjustment.Proposal{Partner: id, Amount: amount, Reason: "benchmark", By: "bench"})
+	given, err := a.Adjustments.Propose(ctx, adjustment.Proposal{
+		Partner: p.id, Amount: euros(a, int64(users)*userCents), Reason: "benchmark", By: "bench",
+	})
 	if err != nil {
 		return err
 	}
@@ -128,8 +115,31 @@ func endow(ctx context.Context, a *app.App, id int64, amount money.Amount) error
 	return err
 }
 
-// open opens users.
-func open(ctx context.Context, a *app.App, id int64, users []string) error {
+func euros(a *app.App, cents int64) money.Amount {
+	euro, _ := a.Catalog.Currency("eur")
+	return money.New(cents, euro)
+}
+
+// populate opens the partner's users.
+func (p *partnerAccess) populate(ctx context.Context, a *app.App, users int) error {
+	for i := range users {
+		p.users = append(p.users, fmt.Sprintf("user-%d", i))
+	}
+	for some := range slices.Chunk(p.users, perCommit) {
+		if err := create(ctx, a, p.id, some); err != nil {
+			return err
+		}
+		made, err := fund(ctx, a, p.id, some, euros(a, userCents))
+		if err != nil {
+			return err
+		}
+		p.transfers = append(p.transfers, made...)
+	}
+	return nil
+}
+
+// create opens users.
+func create(ctx context.Context, a *app.App, id int64, users []string) error {
 	return a.DB.Update(ctx, func(tx *db.Tx) error {
 		for _, u := range users {
 			if _, _, err := a.API.Users.Create(tx, id, u, person); err != nil {
@@ -147,8 +157,9 @@ var person = user.Person{
 }
 
 // fund activates users and gives each an amount of the partner's money.
-func fund(ctx context.Context, a *app.App, id int64, users []string, amount money.Amount) error {
-	return a.DB.Update(ctx, func(tx *db.Tx) error {
+func fund(ctx context.Context, a *app.App, id int64, users []string, amount money.Amount) (made []clock.ID, err error) {
+	err = a.DB.Update(ctx, func(tx *db.Tx) error {
+		made = nil
 		tx.Locked()
 		for _, u := range users {
 			outcome := identity.Outcome{Status: identity.Successful}
@@ -156,12 +167,15 @@ func fund(ctx context.Context, a *app.App, id int64, users []string, amount mone
 				return err
 			}
 			order := transfer.Create{Destination: u, Amount: amount, Fiat: true}
-			if _, err := a.API.Transfers.Create(tx, id, order); err != nil {
+			t, err := a.API.Transfers.Create(tx, id, order)
+			if err != nil {
 				return err
 			}
+			made = append(made, t.ID)
 		}
 		return nil
 	})
+	return made, err
 }
 
 // settle runs the workers until no event waits.
