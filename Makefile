@@ -42,6 +42,10 @@ MINUTES := 240
 simulate: prerequisites ## run random histories against a model, by default for hours: make simulate MINUTES=10
 	go test -count=1 -timeout 0 -v ./test/simulation -args -minutes $(MINUTES)
 
+.PHONY: bench
+bench: build prerequisites ## measure the program on this machine (docs/benchmarks.md)
+	for what in transfer read webhooks idle; do ./bin/kontor bench $$what || exit 1; echo; done
+
 .PHONY: prerequisites
 prerequisites: # PostgreSQL and a C compiler, if the machine lacks them
 	@tools/prerequisites.sh

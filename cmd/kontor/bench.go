@@ -33,6 +33,9 @@ type benchFlags struct {
 
 func (f benchFlags) config(out io.Writer) (bench.Config, error) {
 	program, err := os.Executable()
+	if f.Seconds <= 0 {
+		err = errors.Join(err, errors.New("--seconds must be above 0"))
+	}
 	engines := []db.Engine{db.SQLite, db.Postgres}
 	if f.Engine != "both" {
 		engines = []db.Engine{db.Engine(f.Engine)}
@@ -53,14 +56,23 @@ func scratchPostgres() (url string, stop func(), err error) {
 
 // clientFlags are those of benchmarks with several clients.
 type clientFlags struct {
-	Clients []int `help:"Numbers of clients." default:"1,16,64"`
+	Clients  []int `help:"Numbers of clients." default:"1,16,64"`
+	Accounts int   `help:"How many accounts there are." default:"1000"`
 }
 
 func (f clientFlags) apply(cfg *bench.Config) error {
-	cfg.Clients = f.Clients
-	for _, n := range f.Clients {
+	cfg.Clients, cfg.Accounts = f.Clients, f.Accounts
+	if f.Accounts < 2 {
+		return errors.New("--accounts must be at least 2")
+	}
+	return positive("--clients", f.Clients...)
+}
+
+// positive refuses numbers of things of which there must be one.
+func positive(flag string, numbers ...int) error {
+	for _, n := range numbers {
 		if n < 1 {
-			return fmt.Errorf("--clients: %d is no number of clients", n)
+			return fmt.Errorf("%s must be at least 1", flag)
 		}
 	}
 	return nil
@@ -70,7 +82,7 @@ func (f clientFlags) apply(cfg *bench.Config) error {
 type benchTransfer struct {
 	benchFlags
 	clientFlags
-	Scenario []string `help:"spread: between two of 1,000 accounts; hot: to a single one." enum:"spread,hot" default:"spread,hot"`
+	Scenario []string `help:"spread: between two accounts chosen at random; hot: to a single one." enum:"spread,hot" default:"spread,hot"`
 }
 
 // Run prints each cell as it is measured.
@@ -103,19 +115,19 @@ type benchWebhooks struct {
 	benchFlags
 	Clients  int      `help:"Number of clients that make transfers in the scenario load." default:"16"`
 	Scenario []string `help:"backlog: events wait at the start; load: transfers as fast as possible; idle: a few transfers a second." enum:"backlog,load,idle" default:"backlog,load,idle"`
+	Partners []int    `help:"Numbers of partners; of ten of them, one has a dead receiver." default:"1,100"`
 	Backlog  int      `help:"How many events wait in the scenario backlog." default:"20000"`
 }
 
 // Run prints each cell as it is measured.
 func (c benchWebhooks) Run(ctx context.Context, out io.Writer) error {
 	cfg, err := c.config(out)
-	if err := errors.Join(err, clientFlags{[]int{c.Clients}}.apply(&cfg)); err != nil {
+	err = errors.Join(err, positive("--clients", c.Clients), positive("--partners", c.Partners...), positive("--backlog", c.Backlog))
+	if err != nil {
 		return err
 	}
-	if c.Backlog < 1 {
-		return fmt.Errorf("--backlog: %d is no number of events", c.Backlog)
-	}
-	return bench.Webhooks(ctx, cfg, c.Scenario, c.Backlog)
+	cfg.Clients = []int{c.Clients}
+	return bench.Webhooks(ctx, cfg, c.Scenario, c.Partners, c.Backlog)
 }
 
 // benchIdle is kontor bench idle.

@@ -9,8 +9,9 @@ import (
 	"kontor/internal/pgtest"
 )
 
-// asCommand makes the test binary run a command instead of the tests: a second process.
-const asCommand = "KONTOR_TEST_AS_COMMAND"
+// asCommand makes the test binary run a command instead of the tests: a second process. It is no setting, so
+// its name does not begin like those of settings, which benchmarks keep from their servers.
+const asCommand = "TEST_AS_KONTOR"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {

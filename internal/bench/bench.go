@@ -27,6 +27,7 @@ type Config struct {
 	Folder   string // where the data are put, in a folder that is removed again
 
 	Clients  []int
+	Accounts int           // among which transfers and reads are spread; at least 2
 	Measured time.Duration // for each cell; a warm-up precedes it
 	JSON     bool          // one object per cell on a line, and nothing else
 	Out      io.Writer

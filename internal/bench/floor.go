@@ -6,6 +6,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"net/url"
 	"path/filepath"
 	"sync"
@@ -23,9 +24,10 @@ import (
 const (
 	floorSchema = `
 		CREATE TABLE floor_account (id BIGINT PRIMARY KEY, posted BIGINT NOT NULL);
-		CREATE TABLE floor_entry (id TEXT PRIMARY KEY, debit BIGINT NOT NULL, credit BIGINT NOT NULL, amount BIGINT NOT NULL, created_at BIGINT NOT NULL);
+		CREATE TABLE floor_entry (id TEXT PRIMARY KEY, debit BIGINT NOT NULL, credit BIGINT NOT NULL, amount BIGINT NOT NULL, created_at BIGINT NOT NULL);`
+	floorAccounts = `
 		INSERT INTO floor_account (id, posted)
-			WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < 1000) SELECT i, 1000000000 FROM n;`
+			WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < %d) SELECT i, 1000000000 FROM n;`
 	floorInsert = "INSERT INTO floor_entry (id, debit, credit, amount, created_at) VALUES ($1, $2, $3, $4, $5)"
 	floorUpdate = "UPDATE floor_account SET posted = posted + $2 WHERE id = $1"
 
@@ -43,10 +45,11 @@ func (e *engine) floor(ctx context.Context) (floor, error) {
 	if err != nil {
 		return nil, err
 	}
+	schema := floorSchema + fmt.Sprintf(floorAccounts, e.s.Accounts)
 	if e.kind == db.SQLite {
-		return liteFloor(ctx, filepath.Join(p.folder, "floor.db"))
+		return newSQLiteFloor(ctx, filepath.Join(p.folder, "floor.db"), schema)
 	}
-	return postgresFloorOf(ctx, p.database)
+	return newPostgresFloor(ctx, p.database, schema)
 }
 
 // floorOf measures the floor under the load of a cell.
@@ -54,7 +57,7 @@ func (s *session) floorOf(ctx context.Context, f floor, clients int, scenario st
 	return load{
 		clients: clients, warmUp: s.warmUp(), measured: s.Measured,
 		client: func(n int) operation {
-			choose := chooser(scenario, accounts, n)
+			choose := chooser(scenario, s.Accounts, n)
 			return func(ctx context.Context) string {
 				from, to := choose()
 				if err := f.transfer(ctx, from, to); err != nil {
@@ -75,7 +78,7 @@ type sqliteFloor struct {
 	begin, insert, update, commit *sql.Stmt
 }
 
-func liteFloor(ctx context.Context, path string) (*sqliteFloor, error) {
+func newSQLiteFloor(ctx context.Context, path, schema string) (*sqliteFloor, error) {
 	options := url.Values{"_pragma": {
 		"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "temp_store(MEMORY)", "wal_autocheckpoint(4000)", "cache_size(-32000)",
 	}}
@@ -87,7 +90,7 @@ func liteFloor(ctx context.Context, path string) (*sqliteFloor, error) {
 	if f.conn, err = handle.Conn(ctx); err != nil {
 		return nil, errors.Join(err, handle.Close())
 	}
-	_, err = f.conn.ExecContext(ctx, floorSchema)
+	_, err = f.conn.ExecContext(ctx, schema)
 	for text, into := range map[string]**sql.Stmt{
 		"BEGIN IMMEDIATE": &f.begin, floorInsert: &f.insert, floorUpdate: &f.update, "COMMIT": &f.commit,
 	} {
@@ -127,7 +130,7 @@ func (f *sqliteFloor) close() error { return errors.Join(f.conn.Close(), f.handl
 // postgresFloor sends each transaction as one pipelined batch: one round trip.
 type postgresFloor struct{ pool *pgxpool.Pool }
 
-func postgresFloorOf(ctx context.Context, database string) (*postgresFloor, error) {
+func newPostgresFloor(ctx context.Context, database, schema string) (*postgresFloor, error) {
 	cfg, err := pgxpool.ParseConfig(database)
 	if err != nil {
 		return nil, err
@@ -144,7 +147,7 @@ func postgresFloorOf(ctx context.Context, database string) (*postgresFloor, erro
 	if err != nil {
 		return nil, err
 	}
-	_, err = conn.PgConn().Exec(ctx, floorSchema+"ANALYZE floor_account").ReadAll()
+	_, err = conn.PgConn().Exec(ctx, schema+"ANALYZE floor_account").ReadAll()
 	if err := errors.Join(err, conn.Close(ctx)); err != nil {
 		return nil, err
 	}

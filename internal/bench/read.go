@@ -20,7 +20,7 @@ func Read(ctx context.Context, c Config, scenarios []string) error {
 		title:  "reads: GET /v1/user/balances/{externalUserId} and GET /v1/transfer/details/{transferId}",
 		server: "serve", load: closedLoop,
 	}, func(s *session, e *engine) error {
-		w, err := e.newWorld(ctx, 1, accounts)
+		w, err := e.newWorld(ctx, 1, c.Accounts)
 		if err != nil {
 			return err
 		}

@@ -14,11 +14,9 @@ import (
 
 // The scenarios of transfers.
 const (
-	Spread = "spread" // between two of 1,000 accounts, chosen at random
+	Spread = "spread" // between two accounts, chosen at random
 	Hot    = "hot"    // from any of them to a single one
 )
-
-const accounts = 1000 // of the users in the scenarios
 
 // Transfer measures internal transfers: each one a durable commit, with its own Idempotency-Key and its event;
 // each cell without and with a receiver of the webhooks.
@@ -27,7 +25,7 @@ func Transfer(ctx context.Context, c Config, scenarios []string) error {
 		title: "internal transfers: POST /v1/transfer", server: "serve", load: closedLoop,
 		floor: "one insert and two updates, prepared, one durable transaction each, no HTTP; same clients, accounts and connections",
 	}, func(s *session, e *engine) error {
-		w, err := e.newWorld(ctx, 1, accounts)
+		w, err := e.newWorld(ctx, 1, c.Accounts)
 		if err != nil {
 			return err
 		}

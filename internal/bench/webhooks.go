@@ -31,16 +31,15 @@ const (
 // crowd is how many partners there are, and how many of their receivers are dead.
 type crowd struct{ partners, dead int }
 
-var crowds = []crowd{{1, 0}, {100, 10}}
-
-// Webhooks measures deliveries to live receivers, for one partner, and for 100 partners of whom 10 have dead
-// receivers. The backlog is the number of events that wait in the scenario of that name.
-func Webhooks(ctx context.Context, c Config, scenarios []string, backlog int) error {
+// Webhooks measures deliveries to live receivers for numbers of partners, of whom one in ten has a dead receiver.
+// The backlog is the number of events that wait in the scenario of that name.
+func Webhooks(ctx context.Context, c Config, scenarios []string, partners []int, backlog int) error {
 	return run(ctx, c, subject{
 		title: "webhooks: deliveries to live receivers", server: "serve",
 		load: closedLoop + "; the receivers are in this process too",
 	}, func(s *session, e *engine) error {
-		for _, people := range crowds {
+		for _, n := range partners {
+			people := crowd{n, n / 10}
 			if err := s.webhooks(ctx, e, people, scenarios, backlog); err != nil {
 				return err
 			}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -28,9 +27,9 @@ import (
 )
 
 const (
-	perCommit  = 100         // users who are opened in one transaction
-	userCents  = 100_000_000 // what each user has to begin with
-	partnersAt = 8           // partners that are populated at a time
+	perCommit = 20          // users who are opened in one transaction
+	userCents = 100_000_000 // what each user has to begin with
+	atATime   = 8           // such transactions at a time
 )
 
 // world is data to measure on: partners with active users who have money.
@@ -63,9 +62,9 @@ func (e *engine) newWorld(ctx context.Context, partners, users int) (*world, err
 			}
 		}
 		group, opening := errgroup.WithContext(ctx)
-		group.SetLimit(partnersAt)
+		group.SetLimit(atATime)
 		for i := range w.partners {
-			group.Go(func() error { return w.partners[i].populate(opening, a, users) })
+			w.partners[i].populate(opening, a, group, users)
 		}
 		if err := group.Wait(); err != nil {
 			return err
@@ -120,22 +119,25 @@ func euros(a *app.App, cents int64) money.Amount {
 	return money.New(cents, euro)
 }
 
-// populate opens the partner's users.
-func (p *partnerAccess) populate(ctx context.Context, a *app.App, users int) error {
+// populate opens the partner's users, several transactions at a time.
+func (p *partnerAccess) populate(ctx context.Context, a *app.App, group *errgroup.Group, users int) {
+	p.transfers = make([]clock.ID, users)
 	for i := range users {
 		p.users = append(p.users, fmt.Sprintf("user-%d", i))
 	}
-	for some := range slices.Chunk(p.users, perCommit) {
-		if err := create(ctx, a, p.id, some); err != nil {
-			return err
-		}
-		made, err := fund(ctx, a, p.id, some, euros(a, userCents))
-		if err != nil {
-			return err
-		}
-		p.transfers = append(p.transfers, made...)
+	for first := 0; first < users; first += perCommit {
+		end := min(first+perCommit, users)
+		group.Go(func() error {
+			some := p.users[first:end]
+			if err := create(ctx, a, p.id, some); err != nil {
+				return err
+			}
+			if err := activate(ctx, a, p.id, some); err != nil {
+				return err
+			}
+			return fund(ctx, a, p.id, some, p.transfers[first:end])
+		})
 	}
-	return nil
 }
 
 // create opens users.
@@ -156,26 +158,33 @@ var person = user.Person{
 	BirthCountry: "LT", BirthDate: "1990-01-01", DocumentType: "PASSPORT", DocumentNumber: "A1234567",
 }
 
-// fund activates users and gives each an amount of the partner's money.
-func fund(ctx context.Context, a *app.App, id int64, users []string, amount money.Amount) (made []clock.ID, err error) {
-	err = a.DB.Update(ctx, func(tx *db.Tx) error {
-		made = nil
+// activate verifies users.
+func activate(ctx context.Context, a *app.App, id int64, users []string) error {
+	return a.DB.Update(ctx, func(tx *db.Tx) error {
 		tx.Locked()
 		for _, u := range users {
 			outcome := identity.Outcome{Status: identity.Successful}
 			if _, err := a.API.Identity.Decide(tx, id, u, person.DocumentNumber, outcome); err != nil {
 				return err
 			}
-			order := transfer.Create{Destination: u, Amount: amount, Fiat: true}
-			t, err := a.API.Transfers.Create(tx, id, order)
-			if err != nil {
-				return err
-			}
-			made = append(made, t.ID)
 		}
 		return nil
 	})
-	return made, err
+}
+
+// fund gives each of the users an amount of the partner's money.
+func fund(ctx context.Context, a *app.App, id int64, users []string, made []clock.ID) error {
+	for i, u := range users {
+		err := a.DB.Update(ctx, func(tx *db.Tx) error {
+			t, err := a.API.Transfers.Create(tx, id, transfer.Create{Destination: u, Amount: euros(a, userCents), Fiat: true})
+			made[i] = t.ID
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // settle runs the workers until no event waits.
