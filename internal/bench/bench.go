@@ -41,9 +41,9 @@ func (c Config) warmUp() time.Duration { return min(c.Measured/2, 2*time.Second)
 type session struct {
 	Config
 	folder string
-	stop   []func()
-	number int // of the data that were made last
-	server string
+	stop   []func() // what is to be done in the end, the last first
+	number int      // of the data that were made last
+	server string   // URL of the PostgreSQL server that was started; empty before
 }
 
 // subject is what a benchmark says about itself.

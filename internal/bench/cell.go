@@ -84,7 +84,7 @@ func (c *Cell) count(problems map[string]int64) {
 
 // peak notes the most that the server has had in memory so far.
 func (c *Cell) peak(srv *server) error {
-	_, peak, err := memory(srv.pid())
+	peak, err := peakMemory(srv.pid())
 	c.RSSMb = round(peak, 1)
 	return err
 }

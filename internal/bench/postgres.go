@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// admin runs one statement on the PostgreSQL server itself.
+// do runs one statement on the PostgreSQL server itself.
 func (e *engine) do(ctx context.Context, sql string) error {
 	conn, err := pgx.Connect(ctx, e.admin)
 	if err != nil {

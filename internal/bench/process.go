@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// ticks is the kernel's unit of processor time in /proc, on every architecture that Go runs on (USER_HZ).
+// tick is the kernel's unit of processor time in /proc, on every architecture that Go runs on (USER_HZ).
 const tick = time.Second / 100
 
 // usage is processor time that was used up to a moment.
@@ -73,28 +73,18 @@ func sum(fields []string, which ...int) (time.Duration, error) {
 	return total, nil
 }
 
-// memory reads what a process has in memory now and what it had at most, in megabytes of 2^20 bytes.
-func memory(pid int) (now, peak float64, err error) {
+// peakMemory reads what a process had in memory at most, in megabytes of 2^20 bytes; see proc_pid_status(5).
+func peakMemory(pid int) (float64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
-	for line := range strings.Lines(string(text)) {
-		name, rest, _ := strings.Cut(line, ":")
-		var kilobytes float64
-		if name != "VmRSS" && name != "VmHWM" {
-			continue
-		}
-		if _, err := fmt.Sscanf(rest, "%g kB", &kilobytes); err != nil {
-			return 0, 0, fmt.Errorf("%s: %w", name, err)
-		}
-		if name == "VmRSS" {
-			now = kilobytes / 1024
-		} else {
-			peak = kilobytes / 1024
-		}
+	_, rest, _ := strings.Cut(string(text), "\nVmHWM:")
+	var kilobytes float64
+	if _, err := fmt.Sscanf(rest, "%g kB", &kilobytes); err != nil {
+		return 0, fmt.Errorf("VmHWM: %w", err)
 	}
-	return now, peak, nil
+	return kilobytes / 1024, nil
 }
 
 // cores is how many processors were kept busy between two moments.

@@ -5,7 +5,6 @@ package bench
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strconv"
@@ -207,15 +206,15 @@ func (h *webhooks) trickle(ctx context.Context, srv *server, cell *Cell) error {
 	return nil
 }
 
-// transfers is a client that makes transfers for partners chosen at random. It counts those whose events a live
-// receiver must get.
+// transfers is a client that makes transfers for all partners in turn, the dead ones last. It counts those whose
+// events a live receiver must get.
 func (h *webhooks) transfers(c *connection, n int, told *int64) operation {
-	random := rand.New(rand.NewPCG(2, uint64(n)))
+	all, turn := h.world.partners, n
 	return func(context.Context) string {
-		which := random.IntN(len(h.partners()))
-		p := h.partners()[which]
+		which, from := len(all)-1-turn%len(all), turn/len(all)%2
+		turn++
+		p := all[which]
 		head := "POST /v1/transfer HTTP/1.1\r\nx-api-key: " + p.key + "\r\nIdempotency-Key: " + uuid.NewString() + "\r\n"
-		from := random.IntN(2)
 		body := `{"sourceExternalUserId":"` + p.users[from] + `","destinationExternalUserId":"` + p.users[1-from] +
 			`","amount":"0.01","currency":"eur","reference":"` + stamp() + `"}`
 		problem := c.call(http.StatusCreated, head, body)
@@ -225,8 +224,6 @@ func (h *webhooks) transfers(c *connection, n int, told *int64) operation {
 		return problem
 	}
 }
-
-func (h *webhooks) partners() []partnerAccess { return h.world.partners }
 
 // arrivals is what live receivers got.
 type arrivals struct {
