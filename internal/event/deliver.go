@@ -16,11 +16,11 @@ import (
 
 // Limits of delivery. Leases and pauses keep to the machine's time.
 const (
-	concurrency   = 8    // attempts of one partner at a time
-	windowSize    = 1000 // pending events of one partner in memory
-	databaseSlots = 4    // database calls of all lanes at a time, so that requests find free connections
-	leaseTime     = 10 * time.Second
-	renewEvery    = 3 * time.Second
+	concurrency   = 8               // attempts of one partner at a time
+	windowSize    = 1000            // pending events of one partner in memory
+	databaseSlots = 4               // database calls of all lanes at a time, so that requests find free connections
+	leaseTime     = 4 * time.Second // so that another node, or the next start, takes over soon
+	renewEvery    = time.Second
 	pollEvery     = 200 * time.Millisecond
 	errorPause    = time.Second // after the database failed
 )
@@ -181,7 +181,7 @@ var selectWaiting = db.NewQuery(`
 		LIMIT 1), 0)
 	FROM waiting w LEFT JOIN event_lane l ON l.partner_id = w.partner_id
 	WHERE w.partner_id IS NOT NULL
-	AND (l.partner_id IS NULL OR l.node = '' OR l.node = $1 OR l.leased_until <= $2)`)
+	AND (l.partner_id IS NULL OR l.node = '' OR l.node = $1 OR l.leased_until <= $2 OR l.leased_until > $3)`)
 
 // poll starts lanes for events that no hook told of: those of other nodes, and those from before a restart.
 // It answers when to poll again.
@@ -189,7 +189,8 @@ func (d *Deliverer) poll(ctx context.Context, start func(partner int64)) time.Du
 	fresh := map[int64]bool{}
 	err := d.cfg.DB.View(ctx, func(r db.Reader) error {
 		clear(fresh)
-		rows := r.Rows(selectWaiting, d.node, time.Now())
+		now := time.Now()
+		rows := r.Rows(selectWaiting, d.node, now, now.Add(longestLease))
 		defer rows.Close()
 		for rows.Next() {
 			var partner, unnumbered int64

@@ -53,6 +53,26 @@ func TestTwoNodesShareTheWork(t *testing.T) {
 	})
 }
 
+func TestLeaseFromBeforeTheClockWasSetBack(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w, r, object := newWorld(t, d), receive(t, nil), clock.NewID()
+		w.targets[1] = event.Target{BaseURL: r.url}
+		err := d.Update(t.Context(), func(tx *db.Tx) error {
+			tx.Write(insertLane, 1, 41, "a node that died", time.Now().Add(2*time.Hour))
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.run()
+		w.write(object, 1)
+		if got := r.next(); got.sequence != 42 {
+			t.Errorf("sequence %d, want the lane's next", got.sequence)
+		}
+	})
+}
+
 func TestLaneIsTakenOverWhenItsLeaseExpires(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {

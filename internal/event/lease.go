@@ -7,6 +7,16 @@ import (
 	"kontor/internal/db"
 )
 
+// longestLease is more than a lease can have left. One that seems to have more was given before the machine's
+// clock was set back; its holder, if it lives, would have renewed it by the new time.
+const longestLease = 2 * leaseTime
+
+// runs tells whether a lease that is stored until then still holds.
+func runs(until time.Time) bool {
+	left := time.Until(until)
+	return left > 0 && left <= longestLease
+}
+
 // lease is this node's hold on a lane. Its context ends when the lease may have run out, so that nothing is
 // sent while another node may be sending already.
 type lease struct {

@@ -66,7 +66,7 @@ func take(ctx context.Context, d *db.DB, partner int64, node string, until time.
 		} else if err != nil {
 			return err
 		}
-		if holder != node && holder != "" && leased.After(time.Now()) {
+		if holder != node && holder != "" && runs(leased) {
 			return errHeld
 		}
 		if count, err = number(tx, partner, sequence); err != nil {

@@ -22,10 +22,10 @@ func newQueries(kinds []string) queries {
 	known := "'" + strings.Join(kinds, "', '") + "'" // Register refuses kinds that need quoting
 	return queries{
 		next: db.NewQuery(`SELECT due_at FROM job
-			WHERE leased_until <= $1 AND kind IN (` + known + `) ORDER BY due_at LIMIT 1`),
+			WHERE (leased_until <= $1 OR leased_until > $2) AND kind IN (` + known + `) ORDER BY due_at LIMIT 1`),
 		claim: db.NewQuery(`SELECT partner_id, kind, object_id, attempts FROM job
-			WHERE due_at <= $1 AND leased_until <= $2 AND kind IN (` + known + `)
-			ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED`),
+			WHERE due_at <= $1 AND (leased_until <= $2 OR leased_until > $3) AND kind IN (` + known + `)
+			ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED`),
 		unknown: db.NewQuery(`SELECT kind, COUNT(*) FROM job
 			WHERE due_at <= $1 AND kind NOT IN (` + known + `) GROUP BY kind ORDER BY kind`),
 	}
@@ -49,8 +49,9 @@ var (
 // nextDue answers when the earliest free job is due, if there is one. It only reads, so that an idle runner
 // costs the database next to nothing.
 func (r *Runner) nextDue(ctx context.Context) (due time.Time, found bool, err error) {
+	now := time.Now()
 	err = r.db.View(ctx, func(reader db.Reader) error {
-		err := reader.Row(r.queries.next, time.Now()).Scan(&due)
+		err := reader.Row(r.queries.next, now, now.Add(longestLease)).Scan(&due)
 		if errors.Is(err, db.ErrNoRows) {
 			return nil
 		}
@@ -78,8 +79,9 @@ func (r *Runner) claim(ctx context.Context) ([]*run, error) {
 	var until time.Time
 	err := r.db.Update(ctx, func(tx *db.Tx) error {
 		tx.Locked()
-		jobs, until = nil, time.Now().Add(leaseTime)
-		rows := tx.Rows(r.queries.claim, r.clock.Now(), time.Now(), claimBatch)
+		now := time.Now()
+		jobs, until = nil, now.Add(leaseTime)
+		rows := tx.Rows(r.queries.claim, r.clock.Now(), now, now.Add(longestLease), claimBatch)
 		defer rows.Close()
 		for rows.Next() {
 			j := Job{claim: claim}

@@ -2,5 +2,5 @@ package job
 
 import "context"
 
-// Renew extends the leases of the jobs that run now, as the runner does every ten seconds.
+// Renew extends the leases of the jobs that run now, as the runner does every second.
 func (r *Runner) Renew() error { return r.renew(context.Background()) }

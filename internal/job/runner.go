@@ -20,9 +20,10 @@ import (
 // Limits of a runner. The lease and the pauses keep to the machine's time.
 const (
 	workers      = 8
-	claimBatch   = 16 // jobs claimed at a time; the node that claimed them keeps them waiting when it is busy
-	leaseTime    = 30 * time.Second
-	renewEvery   = 10 * time.Second
+	claimBatch   = 16              // jobs claimed at a time; the node that claimed them keeps them waiting when it is busy
+	leaseTime    = 4 * time.Second // so that another node, or the next start, takes over soon
+	renewEvery   = time.Second
+	longestLease = 2 * leaseTime // one that seems to have more left was given before the machine's clock was set back
 	pollEvery    = 200 * time.Millisecond
 	shortestWait = 20 * time.Millisecond // for a job that is almost due
 	unknownEvery = time.Minute
