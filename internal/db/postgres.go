@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -18,9 +19,16 @@ import (
 	"kontor/internal/clock"
 )
 
+const (
+	connectTimeout = 3 * time.Second // for each of the servers that the URL names
+	pingTimeout    = 2 * time.Second // of a connection that was idle, before it is used again
+)
+
 // postgres runs reads one by one and commits a queue as one pipelined batch: one round trip, one fsync.
 type postgres struct {
-	pool *pgxpool.Pool
+	pool  *pgxpool.Pool
+	watch sync.WaitGroup // of the links
+	stop  context.CancelFunc
 }
 
 func openPostgres(ctx context.Context, url string, schema Schema) (*postgres, error) {
@@ -28,18 +36,22 @@ func openPostgres(ctx context.Context, url string, schema Schema) (*postgres, er
 	if err != nil {
 		return nil, err
 	}
+	open := &links{open: map[*link]struct{}{}}
+	cfg.BeforeConnect = open.attach
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
 	e := &postgres{pool: pool}
-	if err := e.checkDurability(ctx); err != nil {
-		pool.Close()
-		return nil, err
+	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
+	e.stop = stop
+	e.watch.Go(func() { open.watch(watching, cfg.ConnConfig) })
+	err = e.checkDurability(ctx)
+	if err == nil {
+		err = prepareSchema(ctx, url, schema)
 	}
-	if err := prepareSchema(ctx, url, schema); err != nil {
-		pool.Close()
-		return nil, err
+	if err != nil {
+		return nil, errors.Join(err, e.close())
 	}
 	return e, nil
 }
@@ -65,7 +77,8 @@ func postgresConfig(url string) (*pgxpool.Config, error) {
 	}
 	cfg.MaxConns = pgPoolSize
 	cfg.MinConns = 1
-	cfg.ConnConfig.ConnectTimeout = 5 * time.Second
+	cfg.ConnConfig.ConnectTimeout = connectTimeout
+	cfg.PingTimeout = pingTimeout
 	for name, value := range map[string]string{
 		"application_name":                    "kontor",
 		"timezone":                            "UTC",
@@ -107,6 +120,8 @@ func (e *postgres) ping(ctx context.Context) error {
 
 func (e *postgres) close() error {
 	e.pool.Close()
+	e.stop()
+	e.watch.Wait()
 	return nil
 }
 
