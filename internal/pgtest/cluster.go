@@ -30,9 +30,27 @@ const folderPrefix = "kontor-pg-"
 
 // newCluster initialises a cluster below parent.
 func newCluster(parent string) (*cluster, error) {
+	c, err := prepareCluster(parent)
+	if err != nil {
+		return nil, err
+	}
+	err = c.run("initdb", "-D", c.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync", "--no-instructions")
+	if err != nil {
+		c.remove()
+		return nil, err
+	}
+	return c, nil
+}
+
+// prepareCluster makes the folder of a cluster below parent, without its data.
+func prepareCluster(parent string) (*cluster, error) {
 	bin, err := binaries()
 	if err != nil {
 		return nil, err
+	}
+	// Where PATH has links to the servers' programs only, the others are beside what the links lead to.
+	if real, err := filepath.EvalSymlinks(filepath.Join(bin, "postgres")); err == nil {
+		bin = filepath.Dir(real)
 	}
 	owner, err := serverUser()
 	if err != nil {
@@ -43,14 +61,15 @@ func newCluster(parent string) (*cluster, error) {
 		return nil, err
 	}
 	c := &cluster{dir: dir, bin: bin, owner: owner}
-	if err := c.init(); err != nil {
+	if err := c.own(); err != nil {
 		c.remove()
 		return nil, err
 	}
 	return c, nil
 }
 
-func (c *cluster) init() error {
+// own takes the folder's lock, and gives the folder to whom the server runs as.
+func (c *cluster) own() error {
 	var err error
 	if c.lock, err = tryLock(c.dir); err != nil {
 		return err
@@ -60,12 +79,17 @@ func (c *cluster) init() error {
 			return err
 		}
 	}
+	return nil
+}
+
+// run runs one of PostgreSQL's programs to its end.
+func (c *cluster) run(name string, args ...string) error {
 	log, err := c.openLog()
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	cmd := c.command("initdb", "-D", c.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync", "--no-instructions")
+	cmd := c.command(name, args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	p, err := spawn(cmd)
 	if err != nil {
@@ -73,7 +97,7 @@ func (c *cluster) init() error {
 	}
 	<-p.done
 	if p.err != nil {
-		return fmt.Errorf("initdb: %w:\n%s", p.err, c.logTail())
+		return fmt.Errorf("%s: %w:\n%s", name, p.err, c.logTail())
 	}
 	return nil
 }

@@ -19,7 +19,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -72,16 +71,7 @@ func Start(opts Options) (*Server, error) {
 	}
 	s := &Server{cluster: c, settings: maps.Clone(defaults)}
 	maps.Copy(s.settings, opts.Settings)
-	// Between the moment a port is found free and the server's own bind another program may take it.
-	for range 5 {
-		if s.port, err = freePort(); err != nil {
-			break
-		}
-		if err = s.launch(); !errors.Is(err, errPortTaken) {
-			break
-		}
-	}
-	if err != nil {
+	if err := s.listen(); err != nil {
 		c.remove()
 		return nil, fmt.Errorf("pgtest: %w", err)
 	}
@@ -98,7 +88,7 @@ var defaults = map[string]string{
 // the same over restarts. The database "postgres" always exists.
 func (s *Server) URL(database string) string {
 	return fmt.Sprintf("postgres://postgres@%s/%s?sslmode=disable",
-		net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)), url.PathEscape(database))
+		s.Address(), url.PathEscape(database))
 }
 
 // CreateDatabase creates an empty database.
