@@ -16,6 +16,7 @@ var (
 	insertEvent = db.NewInsert("event", `partner_id bigint, object_id uuid, version bigint, id uuid, type text,
 		body bytes, created_at bigint, sequence bigint, status text, attempts bigint, due_at bigint, outcome text`)
 	insertLane  = db.NewInsert("event_lane", "partner_id bigint, sequence bigint, node text, leased_until bigint")
+	putOff      = db.NewCommand(`UPDATE event SET attempts = 1, due_at = $1 WHERE partner_id = 1`)
 	expireLanes = db.NewCommand(`UPDATE event_lane SET leased_until = 1`)
 )
 
@@ -245,6 +246,26 @@ func TestVerifyNamesGaps(t *testing.T) {
 		}
 		if err != nil || len(found) != 2 || found[0] != want[0] || found[1] != want[1] {
 			t.Errorf("found %q, %v; want %q", found, err, want)
+		}
+	})
+}
+
+func TestEventPutOffBeforeTheClockWasSetBackIsDue(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w, r, object := newWorld(t, d), receive(t, nil), clock.NewID()
+		w.targets[1] = event.Target{BaseURL: r.url}
+		w.write(object, 1)
+		err := d.Update(t.Context(), func(tx *db.Tx) error {
+			tx.Write(putOff, w.clock.Now().Add(2*time.Hour))
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.run()
+		if got := r.next(); got.sequence != 1 {
+			t.Errorf("sequence %d", got.sequence)
 		}
 	})
 }

@@ -7,6 +7,10 @@ import (
 	"kontor/internal/clock"
 )
 
+// longestWait is more than there is between two attempts. An event that seems to wait longer was put off before the
+// clock was set back; it is due, or those that wait would fill the window.
+const longestWait = 5 * time.Minute
+
 // delivery is a pending event in memory.
 type delivery struct {
 	partner  int64
@@ -60,6 +64,10 @@ func (w *window) next(now time.Time) *delivery {
 	for len(w.waiting) > 0 && !w.waiting[0].due.After(now) {
 		w.ready = append(w.ready, w.waiting[0])
 		w.waiting = slices.Delete(w.waiting, 0, 1)
+	}
+	for n := len(w.waiting); n > 0 && w.waiting[n-1].due.After(now.Add(longestWait)); n-- {
+		w.ready = append(w.ready, w.waiting[n-1])
+		w.waiting = w.waiting[:n-1]
 	}
 	if len(w.ready) == 0 {
 		return nil
