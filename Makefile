@@ -32,9 +32,17 @@ test: prerequisites ## install what is missing, then run every test
 	go test -vet=off ./...
 	$(if $(RACE),CGO_ENABLED=1 go test -vet=off -race $(RACE:%=./%/...))
 
+# The long tests end after so many minutes; without them, when all is done (10,000 kills, 100 failovers).
+MINUTES := 0
+LONG := -args -long -minutes $(MINUTES)
+
 .PHONY: fault
-fault: prerequisites ## prove crash safety for longer than the tests do (root can also fill disks)
-	go test -count=1 -timeout 60m -v ./test/fault -args -long
+fault: prerequisites ## prove crash safety for longer than the tests do: MINUTES=10, or 10,000 kills (root can also fill disks)
+	go test -count=1 -timeout 0 -v ./test/fault $(LONG)
+
+.PHONY: failover
+failover: prerequisites ## kill PostgreSQL primaries and promote their standbys: MINUTES=10, or 100 times
+	go test -count=1 -timeout 0 -v -run Failover ./test/fault $(LONG)
 
 MINUTES := 240
 

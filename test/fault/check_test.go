@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	arrivalLimit = time.Minute // without any event although some are missing: longer than a dead node's leases and a retry
+	arrivalLimit = time.Minute // without any event although some are missing: longer than a retry
 	checkers     = 16          // requests of a check at a time
 )
 
@@ -44,8 +44,14 @@ func (w *world) report() {
 			}
 		}
 	}
-	w.t.Logf("%d operations, %d refused, %d answers P501, %d requests unanswered; of %d doubtful operations %d had happened",
-		len(w.operations), w.refused, w.unavailable, w.unanswered, doubtful, happened)
+	w.t.Logf("%d operations, %d refused, %d answers P501, %d requests unanswered, %d not begun; of %d doubtful operations %d had happened",
+		len(w.operations), w.refused, w.unavailable, w.unanswered, w.unreached, doubtful, happened)
+	tallies.change(w.t.Name(), func(t *tally) {
+		t.acknowledged += w.settled
+		t.refused += w.refused
+		t.doubtful += doubtful
+		t.happened += happened
+	})
 }
 
 // done answers the operations of a kind that happened.

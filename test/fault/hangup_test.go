@@ -19,7 +19,7 @@ import (
 // behave. What the rude ones asked for happens or not; the others must not notice.
 func TestClientHangsUp(t *testing.T) {
 	t.Parallel()
-	eachEngine(t, func(t *testing.T, engine db.Engine) {
+	eachEngine(t, 20, func(t *testing.T, engine db.Engine) {
 		rng := random(t)
 		r := startReceiver(t)
 		s := startSandbox(t, engine, r.url)
@@ -34,7 +34,7 @@ func TestClientHangsUp(t *testing.T) {
 			own := rand.New(rand.NewPCG(rng.Uint64(), 0))
 			group.Go(func() {
 				var took time.Duration // how long an answer takes at the moment
-				for j := range often(150, 10) {
+				for j := range 150 {
 					source, destination := own.IntN(len(users)), own.IntN(len(users)-1)
 					if destination >= source {
 						destination++

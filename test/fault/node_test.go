@@ -19,13 +19,14 @@ import (
 	"testing"
 	"time"
 
+	"kontor/internal/app"
 	"kontor/internal/db"
 	"kontor/internal/pgtest"
 )
 
 const (
-	startLimit = 20 * time.Second // until a node that was started is ready
-	logTail    = 30               // lines of a node's log that are shown when a test fails
+	startLimit = time.Minute // until a node that was started is ready
+	logTail    = 30          // lines of a node's log that are shown when a test fails
 )
 
 // node is the program, as a process that can be killed and started again on the same address.
@@ -223,11 +224,41 @@ type credentials struct {
 // startSandbox starts a sandbox on fresh data of an engine.
 func startSandbox(t *testing.T, engine db.Engine, webhookURL string) *sandbox {
 	t.Helper()
-	place := []string{"--data", t.TempDir()}
+	return startSandboxAt(t, webhookURL, place(t, engine)...)
+}
+
+// place is where a sandbox has fresh data of an engine.
+func place(t *testing.T, engine db.Engine) []string {
+	t.Helper()
+	flags := []string{"--data", t.TempDir()}
 	if engine == db.Postgres {
-		place = append(place, "--database", pgtest.NewDatabase(t))
+		flags = append(flags, "--database", pgtest.NewDatabase(t))
 	}
-	return startSandboxAt(t, webhookURL, place...)
+	return flags
+}
+
+// target is the database, as db.Open names it.
+func (s *sandbox) target() string {
+	if len(s.place) > 2 {
+		return s.place[3]
+	}
+	return filepath.Join(s.place[1], "kontor.db")
+}
+
+// verifyHere is verify without a process of its own, for tests that verify very often.
+func (s *sandbox) verifyHere(when string) {
+	s.t.Helper()
+	d, err := db.Open(s.t.Context(), s.target(), db.WithSchema(db.Keep))
+	if err != nil {
+		s.t.Fatalf("%s: %v", when, err)
+	}
+	found, err := app.Verify(s.t.Context(), d)
+	if err := errors.Join(err, d.Close()); err != nil {
+		s.t.Errorf("%s: %v", when, err)
+	}
+	for _, violation := range found {
+		s.t.Errorf("%s: %s", when, violation)
+	}
 }
 
 // startSandboxAt starts a sandbox on the data that the flags name: --data DIR, and perhaps --database URL.

@@ -3,6 +3,7 @@
 package fault
 
 import (
+	"math/rand/v2"
 	"net/http"
 	"testing"
 	"time"
@@ -10,14 +11,9 @@ import (
 	"kontor/internal/pgtest"
 )
 
-// backAfter is how soon the service must be back by itself once its database is.
-const backAfter = 5 * time.Second
-
-// TestDatabaseGoesAway ends PostgreSQL under load, by a crash and by an orderly restart. The program stays,
-// says that it cannot serve, and comes back by itself.
-func TestDatabaseGoesAway(t *testing.T) {
-	t.Parallel()
-	rng := random(t)
+// startServer starts a PostgreSQL server of the test's own, with an empty database kontor.
+func startServer(t *testing.T) *pgtest.Server {
+	t.Helper()
 	server, err := pgtest.Start(pgtest.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -26,40 +22,75 @@ func TestDatabaseGoesAway(t *testing.T) {
 	if err := server.CreateDatabase("kontor"); err != nil {
 		t.Fatal(err)
 	}
+	return server
+}
+
+// loaded is a sandbox under load.
+type loaded struct {
+	*world
+	s    *sandbox
+	rng  *rand.Rand
+	stop func() // ends the load
+}
+
+// startLoaded starts a sandbox at a place, with partners' programs that work.
+func startLoaded(t *testing.T, clients int, place ...string) *loaded {
+	t.Helper()
+	rng := random(t)
 	r := startReceiver(t)
-	s := startSandboxAt(t, r.url, "--data", t.TempDir(), "--database", server.URL("kontor"))
+	s := startSandboxAt(t, r.url, place...)
 	r.expect(t, s.creds)
 	w := newWorld(t, r, s.creds.APIKey)
-	w.populate(s.url, 8, 5_000)
-	stop := w.load(rng, often(12, 3), s.url)
-	for range often(2, 6) {
-		w.progress(100 + rng.IntN(300))
-		server.Kill()
-		w.stall()
-		resp, err := w.client.Get(s.url + "/readyz")
-		if err != nil {
-			t.Fatal(err)
+	w.populate(s.url, 6, 5_000)
+	return &loaded{world: w, s: s, rng: rng, stop: w.load(rng, clients, s.url)}
+}
+
+// finish ends the load and holds everything against the model.
+func (l *loaded) finish() {
+	l.t.Helper()
+	l.progress(50)
+	l.stop()
+	l.settle(l.s.url)
+	l.check(l.s.url)
+	l.s.verify("at the end")
+}
+
+// TestDatabaseGoesAway ends PostgreSQL under load, by a crash and by an orderly restart. The program stays,
+// says that it cannot serve, and comes back by itself.
+func TestDatabaseGoesAway(t *testing.T) {
+	t.Parallel()
+	repeatedly(t, 20, func(t *testing.T) {
+		server := startServer(t)
+		l := startLoaded(t, 8, "--data", t.TempDir(), "--database", server.URL("kontor"))
+		for range 2 {
+			l.progress(100 + l.rng.IntN(200))
+			server.Kill()
+			l.stall()
+			if status := l.readiness(); status != http.StatusServiceUnavailable {
+				t.Errorf("/readyz answers %d without a database", status)
+			}
+			restart(t, server)
+			l.recovered("PostgreSQL crashed", time.Now(), l.s.node)
+			l.progress(100 + l.rng.IntN(100))
+			restart(t, server) // in order this time, without a pause
+			l.recovered("PostgreSQL restarted", time.Now(), l.s.node)
 		}
-		resp.Body.Close()
-		if resp.StatusCode != http.StatusServiceUnavailable {
-			t.Errorf("/readyz answers %d without a database", resp.StatusCode)
+		if n := l.silence(); n > 0 {
+			t.Errorf("%d requests were not answered, although the program lived", n)
 		}
-		restart(t, server)
-		w.recovered(backAfter)
-		if err := eventually(t, backAfter, s.ready); err != nil {
-			t.Errorf("not ready %s after the database: %v", backAfter, err)
-		}
-		w.progress(100 + rng.IntN(100))
-		restart(t, server) // in order this time, without a pause
-		w.recovered(backAfter)
+		l.finish()
+	})
+}
+
+// readiness is the status of the node's /readyz.
+func (l *loaded) readiness() int {
+	l.t.Helper()
+	resp, err := l.client.Get(l.s.url + "/readyz")
+	if err != nil {
+		l.t.Fatal(err)
 	}
-	stop()
-	if n := w.silence(); n > 0 {
-		t.Errorf("%d requests were not answered, although the program lived", n)
-	}
-	w.settle(s.url)
-	w.check(s.url)
-	s.verify("at the end")
+	resp.Body.Close()
+	return resp.StatusCode
 }
 
 func restart(t *testing.T, server *pgtest.Server) {
