@@ -28,9 +28,9 @@ func startPair(t *testing.T) *pair {
 	return p
 }
 
-// url names both servers, and wants the one that may be written to.
+// url names both servers, the standby first, and wants the one that may be written to.
 func (p *pair) url() string {
-	return strings.Replace(p.primary.URL("kontor"), p.primary.Address(), p.primary.Address()+","+p.standby.Address(), 1) +
+	return strings.Replace(p.primary.URL("kontor"), p.primary.Address(), p.standby.Address()+","+p.primary.Address(), 1) +
 		"&target_session_attrs=read-write"
 }
 
