@@ -33,8 +33,8 @@ test: prerequisites ## install what is missing, then run every test
 	$(if $(RACE),CGO_ENABLED=1 go test -vet=off -race $(RACE:%=./%/...))
 
 # The long tests end after so many minutes; without them, when all is done (10,000 kills, 100 failovers).
-MINUTES := 0
-LONG := -args -long -minutes $(MINUTES)
+fault failover: MINUTES := 0
+LONG = -args -long -minutes $(MINUTES)
 
 .PHONY: fault
 fault: prerequisites ## prove crash safety for longer than the tests do: MINUTES=10, or 10,000 kills (root can also fill disks)
@@ -44,8 +44,7 @@ fault: prerequisites ## prove crash safety for longer than the tests do: MINUTES
 failover: prerequisites ## kill PostgreSQL primaries and promote their standbys: MINUTES=10, or 100 times
 	go test -count=1 -timeout 0 -v -run Failover ./test/fault $(LONG)
 
-MINUTES := 240
-
+simulate: MINUTES := 240
 .PHONY: simulate
 simulate: prerequisites ## run random histories against a model, by default for hours: make simulate MINUTES=10
 	go test -count=1 -timeout 0 -v ./test/simulation -args -minutes $(MINUTES)
