@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -22,6 +23,8 @@ type serveCommand struct {
 	Listen string    `help:"Address of the API." default:"127.0.0.1:8080" env:"KONTOR_LISTEN"`
 	Roles  []string  `help:"What this node does: api, worker." default:"api,worker" enum:"api,worker" env:"KONTOR_ROLES"`
 	Bank   bankFlags `embed:"" prefix:"bank-"`
+
+	WebhookAllow []string `help:"Networks (CIDR) that webhooks may go to although they are private, loopback or otherwise not public." env:"KONTOR_WEBHOOK_ALLOW" placeholder:"CIDR,…"`
 
 	MetricsListen string `help:"Address of the operator's listener: /metrics for Prometheus, /healthz and /readyz. A port alone, such as 9464, is on this machine only. Without it there is none." env:"KONTOR_METRICS_LISTEN"`
 }
@@ -52,12 +55,16 @@ func (c serveCommand) Run(ctx context.Context, out io.Writer, log *slog.Logger) 
 	if err != nil {
 		return err
 	}
+	allowed, err := networks(c.WebhookAllow)
+	if err != nil {
+		return fmt.Errorf("--webhook-allow: %w", err)
+	}
 	tracer, err := trace.Start(ctx, log)
 	if err != nil {
 		return err
 	}
 	a, err := c.open(ctx, log, false, sandboxDelay, bank, func(cfg *app.Config) {
-		cfg.Tracer = tracer
+		cfg.Tracer, cfg.WebhookAllow = tracer, allowed
 		if c.MetricsListen != "" {
 			cfg.Metrics = metrics.New()
 		}
@@ -70,6 +77,24 @@ func (c serveCommand) Run(ctx context.Context, out io.Writer, log *slog.Logger) 
 		return errors.Join(err, a.Close())
 	}
 	return errors.Join(a.Serve(ctx, listener, roles), a.Close())
+}
+
+// networks reads CIDRs.
+func networks(texts []string) ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for _, text := range texts {
+		p, err := netip.ParsePrefix(strings.TrimSpace(text))
+		switch {
+		case err != nil:
+			return nil, err
+		case p.Addr().Is4In6():
+			return nil, fmt.Errorf("%q is an IPv4-mapped IPv6 network: write the IPv4 network", text)
+		case p != p.Masked():
+			return nil, fmt.Errorf("%q has host bits: write %s", text, p.Masked())
+		}
+		all = append(all, p)
+	}
+	return all, nil
 }
 
 // listen opens the listeners of the node's roles and tells where they are.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"sync/atomic"
 	"time"
@@ -61,6 +62,8 @@ type Config struct {
 	// A simulation puts itself in the place of what is around the program; both are nil otherwise.
 	Injector db.Injector       // makes calls of the database fail
 	Webhooks http.RoundTripper // takes webhooks instead of the network
+
+	WebhookAllow []netip.Prefix // networks that webhooks may go to although they are not public
 }
 
 // App is the program, opened but not serving yet.
@@ -121,7 +124,7 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 	}
 	a.deliverer = event.NewDeliverer(event.Config{
 		DB: d, Vault: v, Clock: cfg.Clock, Targets: a.Partners, Node: node,
-		Production: cfg.Environment == partner.Production, Log: cfg.Log, Observer: cfg.Metrics,
+		Production: cfg.Environment == partner.Production, Allowed: cfg.WebhookAllow, Log: cfg.Log, Observer: cfg.Metrics,
 		Transport: cfg.Webhooks,
 	})
 	a.Adjustments = adjustment.NewService(d, cfg.Clock, cat.Currency)
@@ -141,6 +144,7 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 	}
 	if cfg.Metrics != nil {
 		cfg.Metrics.Watch(a.backlog)
+		cfg.Metrics.WatchTargets(a.deliverer.Breakers)
 	}
 	return a, nil
 }

@@ -80,7 +80,7 @@ func (a *App) backlog(ctx context.Context) (now metrics.Backlog, err error) {
 		}
 		now = metrics.Backlog{
 			Events: events.Pending, Unnumbered: events.Unnumbered,
-			OldestEvent: a.age(events.Oldest), OldestJob: a.age(due), Debts: int64(len(debts)),
+			OldestEvent: a.age(events.Oldest), Failing: events.Failing, OldestJob: a.age(due), Debts: int64(len(debts)),
 		}
 		for _, d := range debts {
 			now.OldestDebt = max(now.OldestDebt, a.age(d.Since))

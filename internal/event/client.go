@@ -20,6 +20,8 @@ const (
 	drainLimit    = 64 << 10         // bytes of the body that are read, so that the connection can be used again
 )
 
+const userAgent = "Kontor-Webhooks/1"
+
 // loopback is what staging may dial beside the public networks: the receiver on the developer's machine.
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 
@@ -48,8 +50,8 @@ func newClient(production bool, allowed []netip.Prefix) *http.Client {
 			ForceAttemptHTTP2:      true,
 			TLSHandshakeTimeout:    5 * time.Second,
 			IdleConnTimeout:        90 * time.Second,
-			MaxIdleConns:           1024,
-			MaxIdleConnsPerHost:    4 * concurrency, // several partners may have their receivers behind one host
+			MaxIdleConns:           512,
+			MaxIdleConnsPerHost:    maxConcurrency, // several partners may have their receivers behind one host
 			MaxResponseHeaderBytes: 64 << 10,
 			DisableCompression:     true,
 		},

@@ -16,8 +16,6 @@ import (
 
 // Limits of delivery. Leases and pauses keep to the machine's time.
 const (
-	concurrency   = 8               // attempts of one partner at a time
-	windowSize    = 1000            // pending events of one partner in memory
 	databaseSlots = 4               // database calls of all lanes at a time, so that requests find free connections
 	leaseTime     = 4 * time.Second // so that another node, or the next start, takes over soon
 	renewEvery    = time.Second
@@ -52,6 +50,7 @@ type Deliverer struct {
 	client  *http.Client
 	slots   chan struct{} // database calls under way
 	results chan result
+	busy    atomic.Int64 // lanes with attempts under way
 	polled  atomic.Int64 // when poll last succeeded, in nanoseconds since 1970
 
 	mu     sync.Mutex
@@ -183,7 +182,8 @@ var selectWaiting = db.NewQuery(`
 	WHERE w.partner_id IS NOT NULL
 	AND (l.partner_id IS NULL OR l.node = '' OR l.node = $1 OR l.leased_until <= $2 OR l.leased_until > $3)`)
 
-// poll starts lanes for events that no hook told of: those of other nodes, and those from before a restart.
+// poll starts lanes for events that no hook told of: those of other nodes, and those from before a restart; and
+// for receivers that are to be asked how they are.
 // It answers when to poll again.
 func (d *Deliverer) poll(ctx context.Context, start func(partner int64)) time.Duration {
 	fresh := map[int64]bool{}
@@ -199,7 +199,10 @@ func (d *Deliverer) poll(ctx context.Context, start func(partner int64)) time.Du
 			}
 			fresh[partner] = unnumbered > 0
 		}
-		return rows.Err()
+		if err := rows.Err(); err != nil {
+			return err
+		}
+		return d.findProbes(r, fresh)
 	})
 	if err != nil {
 		if ctx.Err() == nil {
@@ -216,6 +219,27 @@ func (d *Deliverer) poll(ctx context.Context, start func(partner int64)) time.Du
 	return pollEvery
 }
 
+// findProbes adds the partners whose receivers are to be asked how they are.
+func (d *Deliverer) findProbes(r db.Reader, found map[int64]bool) error {
+	rows := r.Rows(selectProbes, d.cfg.Clock.Now(), d.node, time.Now())
+	defer rows.Close()
+	for rows.Next() {
+		var partner int64
+		if err := rows.Scan(&partner); err != nil {
+			return err
+		}
+		found[partner] = found[partner]
+	}
+	return rows.Err()
+}
+
+// windowSize is how many events one lane may have in memory now.
+func (d *Deliverer) windowSize() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return min(windowSize, max(leastWindow, memoryEvents/max(1, len(d.lanes))))
+}
+
 // Polled is when this node last looked for events with success; the zero time before the first time.
 func (d *Deliverer) Polled() time.Time {
 	if at := d.polled.Load(); at != 0 {
@@ -229,6 +253,7 @@ type Backlog struct {
 	Pending    int64     // events that are not delivered yet
 	Unnumbered int64     // of these, the ones that have no number yet
 	Oldest     time.Time // when the oldest of them was made, in business time; zero: there is none
+	Failing    int64     // partners whose receiver has failing deliveries and is asked how it is
 }
 
 var selectBacklog = db.NewQuery(`
@@ -252,7 +277,10 @@ func ReadBacklog(r db.Reader) (Backlog, error) {
 			all.Oldest = oldest
 		}
 	}
-	return all, rows.Err()
+	if err := rows.Err(); err != nil {
+		return all, err
+	}
+	return all, r.Row(countProbes).Scan(&all.Failing)
 }
 
 func (d *Deliverer) has(partner int64) bool {

@@ -20,12 +20,6 @@ const (
 // errLost says that the lease ended while the lane was at work.
 var errLost = errors.New("event: the lease ended")
 
-// selectPending orders by created_at only so that SQLite, too, reads the index event_pending: ordered by the
-// sequence alone it takes event_sequence_key, and walks through everything that was ever delivered.
-var selectPending = db.NewQuery(`
-	SELECT object_id, version, id, type, body, sequence, attempts, due_at FROM event
-	WHERE partner_id = $1 AND status = 'PENDING' AND sequence > $2 ORDER BY sequence, created_at LIMIT $3`)
-
 // lane delivers the events of one partner. One goroutine, run, owns it.
 type lane struct {
 	d       *Deliverer
@@ -34,31 +28,54 @@ type lane struct {
 	stop    <-chan struct{} // closed when the program ends
 	lease   *lease          // nil while the lane is not held; guarded by d.mu, written by run only
 
-	window   *window
+	live     *window   // events in the order of their objects
+	again    *window   // events that are sent again, outside that order
 	fresh    bool      // there may be events without a number
 	numbered time.Time // when numbers were last given
-	more     bool      // there may be events with a number that are not in memory
+	loaded   time.Time // when events were last looked for
+	more     bool      // there may be events in order that are not in memory
+	moreOld  bool      // and events to be sent again
+
 	target   Target
+	routes   map[Type]route // of target
 	targetAt time.Time
-	retarget atomic.Bool  // the target is to be read before anything else is sent
+	retarget atomic.Bool         // the target is to be read before anything else is sent
+	breakers map[string]*breaker // by the routes' hosts
+	closed   atomic.Int32        // of breakers; others read these two
+	open     atomic.Int32
+	pace     pace
+	paused   time.Duration // until the pace lets the next attempt start; 0: it does not hold anything up
+
+	clean     map[string]bool     // hosts without failed events that a recovery would take up
+	recovered map[string]struct{} // hosts that took a delivery, and whose failed events are to be looked for
+	suspect   bool                // the receiver may have to be asked how it is
+	probe     probe
+
 	sending  int          // attempts under way
+	resent   int          // of these, the ones outside the order
+	wasLive  bool         // the last attempt was in order
 	sent     chan attempt // has room for all of them
 	storing  int          // results that are not in the database yet
 	stored   chan result  // has room for all of them
+	answered chan answer  // to the probe; has room for it
 }
 
 // attempt is one that ended; without ok it counts for nothing.
 type attempt struct {
 	result
-	ok bool
+	ok      bool
+	isAgain bool // it was outside the order
+	host    string
+	breaker *breaker
 }
 
 func newLane(d *Deliverer, partner int64, stop <-chan struct{}) *lane {
 	return &lane{
 		d: d, partner: partner, stop: stop,
-		wake:   make(chan struct{}, 1),
-		sent:   make(chan attempt, concurrency),
-		stored: make(chan result, windowSize),
+		wake:     make(chan struct{}, 1),
+		sent:     make(chan attempt, maxConcurrency),
+		stored:   make(chan result, windowSize+againSize),
+		answered: make(chan answer, 1),
 	}
 }
 
@@ -101,7 +118,9 @@ func (l *lane) close(unlessWoken bool) bool {
 
 // serve holds the lane's lease while there is something to deliver.
 func (l *lane) serve(ctx context.Context) error {
-	l.window, l.more, l.targetAt = newWindow(), true, time.Time{}
+	l.live, l.again, l.more, l.moreOld = newWindow(), newWindow(), true, true
+	l.targetAt, l.breakers = time.Time{}, map[string]*breaker{}
+	l.clean, l.recovered = map[string]bool{}, map[string]struct{}{}
 	until := time.Now().Add(leaseTime)
 	err := l.number(func() (int, error) { return take(ctx, l.d.cfg.DB, l.partner, l.d.node, until) })
 	if err != nil {
@@ -109,7 +128,9 @@ func (l *lane) serve(ctx context.Context) error {
 	}
 	held := newLease(ctx, until)
 	l.hold(held)
-	err = l.work(ctx, held)
+	if err = l.readProbe(ctx); err == nil {
+		err = l.work(ctx, held)
+	}
 	l.finish()
 	l.hold(nil)
 	held.end()
@@ -134,6 +155,7 @@ func (l *lane) number(give func() (count int, err error)) error {
 	})
 	l.fresh = count >= numberBatch
 	l.more = l.more || count > 0
+	l.moreOld = true
 	l.numbered = time.Now()
 	return err
 }
@@ -158,6 +180,9 @@ func (l *lane) work(ctx context.Context, held *lease) error {
 		if err := l.dispatch(ctx, held); err != nil {
 			return err
 		}
+		if err := l.tend(ctx, held); err != nil {
+			return err
+		}
 		timer.Reset(l.pause())
 		select {
 		case <-l.wake:
@@ -166,10 +191,15 @@ func (l *lane) work(ctx context.Context, held *lease) error {
 			l.ended(a)
 		case r := <-l.stored:
 			l.settle(r)
+		case a := <-l.answered:
+			if err := l.judge(ctx, a); err != nil {
+				return err
+			}
 		case <-timer.C:
-			if l.window.size == 0 && !l.fresh {
+			if l.isIdle() {
 				return nil
 			}
+			l.moreOld = l.moreOld || time.Since(l.loaded) >= linger // what another process has sent again
 		case <-held.ctx.Done():
 			return errLost
 		case <-l.stop:
@@ -178,12 +208,24 @@ func (l *lane) work(ctx context.Context, held *lease) error {
 	}
 }
 
+// isIdle tells whether there is nothing left to do.
+func (l *lane) isIdle() bool {
+	return l.live.size+l.again.size == 0 && !l.fresh && !l.probe.sending && len(l.recovered) == 0
+}
+
 // pause is how long the lane may wait when nothing happens.
 func (l *lane) pause() time.Duration {
-	wait := linger
-	if len(l.window.waiting) > 0 {
-		untilDue := l.window.waiting[0].due.Sub(l.d.cfg.Clock.Now())
-		wait = min(max(untilDue, numberEvery), lookEvery)
+	wait, now := linger, l.d.cfg.Clock.Now()
+	for _, w := range []*window{l.live, l.again} {
+		if len(w.waiting) > 0 {
+			wait = min(wait, max(w.waiting[0].due.Sub(now), numberEvery), lookEvery)
+		}
+	}
+	if !l.probe.at.IsZero() {
+		wait = min(wait, lookEvery)
+	}
+	if l.paused > 0 {
+		wait = min(wait, l.paused)
 	}
 	if l.fresh {
 		wait = min(wait, numberEvery)
@@ -191,120 +233,17 @@ func (l *lane) pause() time.Duration {
 	return wait
 }
 
-// refill numbers new events and loads pending ones. Numbers are committed before anything is sent.
-func (l *lane) refill(ctx context.Context) error {
-	if l.fresh && (l.window.size == 0 || time.Since(l.numbered) >= numberEvery) {
-		err := l.number(func() (int, error) { return numberMore(ctx, l.d.cfg.DB, l.partner, l.d.node) })
-		if errors.Is(err, errHeld) {
-			return errLost
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if l.window.size > 0 && (!l.more || l.window.size > windowSize/2) {
-		return nil
-	}
-	return l.d.limited(func() error {
-		return l.d.cfg.DB.View(ctx, l.load)
-	})
-}
-
-// load fills the window. An empty one begins with the lowest sequence again, which finds events that became
-// pending anew.
-func (l *lane) load(r db.Reader) error {
-	if l.window.size == 0 {
-		l.window.last = 0
-	}
-	room := windowSize - l.window.size
-	rows := r.Rows(selectPending, l.partner, l.window.last, room)
-	defer rows.Close()
-	for rows.Next() {
-		d := &delivery{partner: l.partner}
-		var kind string
-		if err := rows.Scan(&d.object, &d.version, &d.id, &kind, &d.sealed, &d.sequence, &d.attempts, &d.due); err != nil {
-			return err
-		}
-		d.kind = Type(kind)
-		l.window.add(d)
-		room--
-	}
-	l.more = room == 0
-	return rows.Err()
-}
-
-// dispatch begins as many attempts as may run at a time.
-func (l *lane) dispatch(ctx context.Context, held *lease) error {
-	for l.sending < concurrency {
-		next := l.window.next(l.d.cfg.Clock.Now())
-		if next == nil {
-			return nil
-		}
-		if err := l.readTarget(ctx); err != nil {
-			return err
-		}
-		address, refusal := l.target.resolve(next.kind)
-		if refusal != "" {
-			l.store(result{delivery: next, status: Failed, outcome: refusal})
-			continue
-		}
-		l.sending++
-		target := l.target
-		go func() {
-			r, ok := l.d.send(held.ctx, target, address, next)
-			l.sent <- attempt{r, ok}
-		}()
-	}
-	return nil
-}
-
-func (l *lane) readTarget(ctx context.Context) error {
-	if !l.retarget.Swap(false) && time.Since(l.targetAt) < targetAge {
-		return nil
-	}
-	err := l.d.limited(func() error {
-		return l.d.cfg.DB.View(ctx, func(r db.Reader) (err error) {
-			l.target, err = l.d.cfg.Targets.WebhookTarget(r, l.partner)
-			return err
-		})
-	})
-	l.targetAt = time.Now()
-	return err
-}
-
-func (l *lane) ended(a attempt) {
-	l.sending--
-	if a.ok {
-		l.store(a.result)
-	}
-}
-
-func (l *lane) store(r result) {
-	l.d.observe(r)
-	r.stored = l.stored
-	l.storing++
-	l.d.results <- r
-}
-
-// settle goes on with an object once it is in the database what became of its event: a later event is never
-// sent before, so that after a crash no more than the one before it arrives twice.
-func (l *lane) settle(r result) {
-	l.storing--
-	if r.status == Pending {
-		l.window.offer(r.delivery)
-	} else {
-		l.window.remove(r.delivery)
-	}
-}
-
 // finish waits for the attempts under way and for their results.
 func (l *lane) finish() {
-	for l.sending > 0 || l.storing > 0 {
+	l.probe.stop()
+	for l.sending > 0 || l.storing > 0 || l.probe.sending {
 		select {
 		case a := <-l.sent:
 			l.ended(a)
 		case <-l.stored:
 			l.storing--
+		case <-l.answered:
+			l.probe.sending = false
 		}
 	}
 }

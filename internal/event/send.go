@@ -69,7 +69,7 @@ func (d *Deliverer) attempt(ctx context.Context, target Target, address string, 
 		return "the webhook URL must be https", false
 	}
 	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("User-Agent", "Kontor-Webhooks/1")
+	request.Header.Set("User-Agent", userAgent)
 	request.Header.Set("x-kontor-event", string(e.kind))
 	request.Header.Set("x-kontor-sequence", strconv.FormatInt(e.sequence, 10))
 	if err := target.authenticate(request.Header, e, time.Now()); err != nil {

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strings"
 
 	"kontor/internal/db"
 )
@@ -15,6 +16,30 @@ type Target struct {
 	Disabled map[Type]bool   // event types that are not sent
 	Token    string          // the Authorization header, as it stands
 	Secrets  [][]byte        // signing secrets in raw bytes, newest first; each makes a signature
+
+	Concurrency   int // attempts at a time, at most maxConcurrency; 0: 8
+	RatePerSecond int // attempts per second; 0: 500
+}
+
+// What a lane may do when its partner has chosen nothing, and at most.
+const (
+	defaultConcurrency = 8
+	maxConcurrency     = 64
+	defaultRate        = 500
+)
+
+func (t Target) concurrency() int {
+	if t.Concurrency == 0 {
+		return defaultConcurrency
+	}
+	return min(t.Concurrency, maxConcurrency)
+}
+
+func (t Target) rate() int {
+	if t.RatePerSecond == 0 {
+		return defaultRate
+	}
+	return t.RatePerSecond
 }
 
 // Targets finds a partner's target. An error means that it cannot be known at the moment: the events wait.
@@ -48,6 +73,33 @@ var paths = map[Type]string{
 
 // Types answers the event types, sorted by name.
 func Types() []Type { return slices.Sorted(maps.Keys(paths)) }
+
+const healthPath = "webhook/health" // below the base URL
+
+// route is the way of an event type's events.
+type route struct {
+	address string
+	host    string // what fails and recovers as one: scheme, host and port of the address
+	refusal string // why there is no address
+}
+
+// routes answers the way of each event type.
+func (t Target) routes() map[Type]route {
+	all := make(map[Type]route, len(paths))
+	for kind := range paths {
+		address, refusal := t.resolve(kind)
+		all[kind] = route{address, hostOf(address), refusal}
+	}
+	return all
+}
+
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	return strings.ToLower(u.Scheme + "://" + u.Host)
+}
 
 // resolve answers the URL for an event type, or why there is none.
 func (t Target) resolve(kind Type) (address, refusal string) {

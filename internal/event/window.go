@@ -1,6 +1,7 @@
 package event
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -23,19 +24,25 @@ type delivery struct {
 	body     []byte // the body, once it was needed
 	attempts int
 	due      time.Time // of the next attempt; business time
+	again    bool      // it is sent again, outside the order
 }
 
 // window holds the part of a lane's pending events that is in memory. Of each object only the first event
 // can be sent; it is ready, waiting for its due time, or in the hands of a sender.
 type window struct {
 	queues  map[clock.ID][]*delivery // by object, in order
-	ready   []*delivery
-	waiting []*delivery // earliest first
+	first   map[Type][]*delivery     // ready for their first attempt; no type has an empty list
+	retries map[Type][]*delivery     // due again, earliest first
+	waiting []*delivery              // not due yet, earliest first
 	size    int
 	last    int64 // highest sequence that was loaded
 }
 
-func newWindow() *window { return &window{queues: map[clock.ID][]*delivery{}} }
+func newWindow() *window {
+	return &window{
+		queues: map[clock.ID][]*delivery{}, first: map[Type][]*delivery{}, retries: map[Type][]*delivery{},
+	}
+}
 
 // add appends an event. Events come in the order of their sequence.
 func (w *window) add(d *delivery) {
@@ -50,32 +57,63 @@ func (w *window) add(d *delivery) {
 // offer makes an object's first event available: at once, or when its next attempt is due.
 func (w *window) offer(d *delivery) {
 	if d.attempts == 0 {
-		w.ready = append(w.ready, d)
+		w.first[d.kind] = append(w.first[d.kind], d)
 		return
 	}
-	i, _ := slices.BinarySearchFunc(w.waiting, d.due, func(other *delivery, due time.Time) int {
-		return other.due.Compare(due)
+	i, _ := slices.BinarySearchFunc(w.waiting, d, func(a, b *delivery) int {
+		return cmp.Or(a.due.Compare(b.due), cmp.Compare(a.sequence, b.sequence))
 	})
 	w.waiting = slices.Insert(w.waiting, i, d)
 }
 
-// next takes an event that may be sent now, or nil. The caller gives it back with offer or remove.
-func (w *window) next(now time.Time) *delivery {
+// isReady tells whether any event may be sent now, wherever it goes.
+func (w *window) isReady(now time.Time) bool {
+	if len(w.first)+len(w.retries) > 0 {
+		return true
+	}
+	n := len(w.waiting)
+	return n > 0 && (!w.waiting[0].due.After(now) || w.waiting[n-1].due.After(now.Add(longestWait)))
+}
+
+// next takes an event that may be sent now and whose type is admitted, or nil. What was begun keeps its
+// schedule: retries come first, and then new events, oldest first. The caller gives the event back with offer
+// or remove.
+func (w *window) next(now time.Time, admits func(Type) bool) *delivery {
 	for len(w.waiting) > 0 && !w.waiting[0].due.After(now) {
-		w.ready = append(w.ready, w.waiting[0])
+		d := w.waiting[0]
 		w.waiting = slices.Delete(w.waiting, 0, 1)
+		w.retries[d.kind] = append(w.retries[d.kind], d)
 	}
 	for n := len(w.waiting); n > 0 && w.waiting[n-1].due.After(now.Add(longestWait)); n-- {
-		w.ready = append(w.ready, w.waiting[n-1])
+		d := w.waiting[n-1]
 		w.waiting = w.waiting[:n-1]
+		w.retries[d.kind] = append(w.retries[d.kind], d)
 	}
-	if len(w.ready) == 0 {
+	if d := takeHead(w.retries, admits, func(a, b *delivery) bool { return a.due.Before(b.due) }); d != nil {
+		return d
+	}
+	return takeHead(w.first, admits, func(a, b *delivery) bool { return a.sequence < b.sequence })
+}
+
+// takeHead removes the head that comes before all other heads of admitted types.
+func takeHead(lists map[Type][]*delivery, admits func(Type) bool, before func(a, b *delivery) bool) *delivery {
+	var found *delivery
+	for kind, list := range lists {
+		if (found == nil || before(list[0], found)) && admits(kind) {
+			found = list[0]
+		}
+	}
+	if found == nil {
 		return nil
 	}
-	d := w.ready[0]
-	w.ready[0] = nil
-	w.ready = w.ready[1:]
-	return d
+	list := lists[found.kind]
+	list[0] = nil // or the list would hold it
+	if len(list) == 1 {
+		delete(lists, found.kind)
+	} else {
+		lists[found.kind] = list[1:]
+	}
+	return found
 }
 
 // remove forgets an object's first event, which next handed out, and offers the one behind it.
@@ -88,4 +126,14 @@ func (w *window) remove(d *delivery) {
 	}
 	w.queues[d.object] = rest
 	w.offer(rest[0])
+}
+
+// hasFailing tells whether an event of certain types has failed and is to be tried again.
+func (w *window) hasFailing(counts func(Type) bool) bool {
+	for _, queue := range w.queues {
+		if queue[0].attempts > 0 && counts(queue[0].kind) {
+			return true
+		}
+	}
+	return false
 }

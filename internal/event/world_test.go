@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -221,6 +222,7 @@ type receiver struct {
 	t        *testing.T
 	url      string
 	arrivals chan arrival
+	health   func(http.ResponseWriter) // answers the health path; nil: 200
 }
 
 // receive starts a receiver that reports every delivery and answers with the status, or as answer does.
@@ -228,6 +230,12 @@ func receive(t *testing.T, answer func(w http.ResponseWriter, a arrival)) *recei
 	t.Helper()
 	r := &receiver{t: t, arrivals: make(chan arrival, 10_000)}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		if request.Method == http.MethodGet && strings.HasSuffix(request.URL.Path, "/webhook/health") {
+			if r.health != nil {
+				r.health(w)
+			}
+			return
+		}
 		body, _ := io.ReadAll(request.Body)
 		sequence, _ := strconv.ParseInt(request.Header.Get("x-kontor-sequence"), 10, 64)
 		a := arrival{request.Method, request.URL.Path, request.Header, string(body), sequence}

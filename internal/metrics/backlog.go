@@ -15,6 +15,7 @@ type Backlog struct {
 	Events      int64         // not delivered yet
 	Unnumbered  int64         // of these, the ones that no node has numbered
 	OldestEvent time.Duration // age of the oldest of them; 0: there is none
+	Failing     int64         // partners whose webhook receiver has failing deliveries
 	OldestJob   time.Duration // how long the first job has been due; 0: none is due
 	Debts       int64         // balances on which customers owe the platform something
 	OldestDebt  time.Duration // for how long the first of them has been owed; 0: there is none
@@ -30,6 +31,7 @@ func (m *Metrics) Watch(read func(context.Context) (Backlog, error)) {
 		events:      gauge("kontor_events_pending", "Events that are not delivered yet."),
 		unnumbered:  gauge("kontor_events_unnumbered", "Events that no node has numbered yet."),
 		oldestEvent: gauge("kontor_event_oldest_pending_seconds", "Age of the oldest event that is not delivered yet; 0: there is none."),
+		failing:     gauge("kontor_webhook_partners_failing", "Partners whose webhook receiver has failing deliveries and is asked for its health."),
 		oldestJob:   gauge("kontor_job_oldest_due_seconds", "How long the first job has been due; 0: none is due."),
 		debts:       gauge("kontor_ledger_receivables", "Balances on which customers owe the platform something."),
 		oldestDebt:  gauge("kontor_ledger_oldest_receivable_seconds", "How long the oldest receivable has been owed; 0: there is none."),
@@ -38,13 +40,16 @@ func (m *Metrics) Watch(read func(context.Context) (Backlog, error)) {
 
 // backlog is a prometheus.Collector.
 type backlog struct {
-	read                                                                    func(context.Context) (Backlog, error)
-	readable, events, unnumbered, oldestEvent, oldestJob, debts, oldestDebt *prometheus.Desc
+	read func(context.Context) (Backlog, error)
+
+	readable, events, unnumbered, oldestEvent, failing, oldestJob, debts, oldestDebt *prometheus.Desc
 }
 
 // Describe names the figures.
 func (b *backlog) Describe(descriptions chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{b.readable, b.events, b.unnumbered, b.oldestEvent, b.oldestJob, b.debts, b.oldestDebt} {
+	for _, d := range []*prometheus.Desc{
+		b.readable, b.events, b.unnumbered, b.oldestEvent, b.failing, b.oldestJob, b.debts, b.oldestDebt,
+	} {
 		descriptions <- d
 	}
 }
@@ -65,7 +70,22 @@ func (b *backlog) Collect(figures chan<- prometheus.Metric) {
 	tell(b.events, float64(now.Events))
 	tell(b.unnumbered, float64(now.Unnumbered))
 	tell(b.oldestEvent, now.OldestEvent.Seconds())
+	tell(b.failing, float64(now.Failing))
 	tell(b.oldestJob, now.OldestJob.Seconds())
 	tell(b.debts, float64(now.Debts))
 	tell(b.oldestDebt, now.OldestDebt.Seconds())
+}
+
+// WatchTargets tells with every scrape how many targets of webhooks this node delivers to, by the state of
+// their circuit breakers.
+func (m *Metrics) WatchTargets(count func() (closed, open int)) {
+	gauge := func(state string, value func() int) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "kontor_webhook_targets", ConstLabels: prometheus.Labels{"state": state},
+			Help: "Targets of webhooks that this node has events for, by their circuit breaker: closed, or open (they fail).",
+		}, func() float64 { return float64(value()) })
+	}
+	m.registry.MustRegister(
+		gauge("closed", func() int { closed, _ := count(); return closed }),
+		gauge("open", func() int { _, open := count(); return open }))
 }

@@ -163,6 +163,9 @@ func (s *Service) WebhookTarget(r db.Reader, partner int64) (event.Target, error
 		BaseURL:  p.Settings.Text("webhook.baseUrl"),
 		URLs:     map[event.Type]string{},
 		Disabled: map[event.Type]bool{},
+
+		Concurrency:   p.Settings.number("webhook.concurrency"),
+		RatePerSecond: p.Settings.number("webhook.ratePerSecond"),
 	}
 	for name, url := range p.Settings.Family("webhook.url.") {
 		t.URLs[event.Type(name)] = url

@@ -1,6 +1,9 @@
 package partner
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // Settings are what a partner has chosen, by name, in canonical text. A name that is absent has its default.
 type Settings map[string]string
@@ -82,6 +85,15 @@ func (s Settings) Text(name string) string {
 		panic("partner: no setting is named " + name)
 	}
 	return r.fallback
+}
+
+// number is the value of a setting that is a whole number.
+func (s Settings) number(name string) int {
+	n, err := strconv.Atoi(s.Text(name))
+	if err != nil {
+		panic("partner: " + name + " is no number: " + err.Error())
+	}
+	return n
 }
 
 // List is the value of a setting that is a list.
