@@ -28,7 +28,7 @@ var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustPa
 // newClient makes the client for deliveries. It judges the address it is about to dial, after the name was
 // resolved, so no DNS answer leads it into the operator's network; it knows no proxy, which would be
 // dialled instead; it follows no redirect.
-func newClient(production bool, allowed []netip.Prefix) *http.Client {
+func newClient(production bool, allowed []netip.Prefix, resolver *net.Resolver) *http.Client {
 	if !production {
 		allowed = append(loopback[:len(loopback):len(loopback)], allowed...)
 	}
@@ -41,7 +41,7 @@ func newClient(production bool, allowed []netip.Prefix) *http.Client {
 		}
 	}
 	guard := ssrf.New(ssrf.WithAnyPort(), ssrf.WithAllowedV4Prefixes(v4...), ssrf.WithAllowedV6Prefixes(v6...))
-	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second, Control: guard.Safe}
+	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second, Control: guard.Safe, Resolver: resolver}
 	return &http.Client{
 		Timeout:       answerTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

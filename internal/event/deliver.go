@@ -3,6 +3,7 @@ package event
 import (
 	"context"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -51,6 +52,7 @@ type Deliverer struct {
 	slots   chan struct{} // database calls under way
 	results chan result
 	busy    atomic.Int64 // lanes with attempts under way
+	shared  atomic.Int64 // attempts under way beyond the first of each of these lanes
 	polled  atomic.Int64 // when poll last succeeded, in nanoseconds since 1970
 
 	mu     sync.Mutex
@@ -64,7 +66,7 @@ func NewDeliverer(c Config) *Deliverer {
 	d := &Deliverer{
 		cfg:     c,
 		node:    c.Node + "/" + clock.NewID().String(),
-		client:  newClient(c.Production, c.Allowed),
+		client:  newClient(c.Production, c.Allowed, net.DefaultResolver),
 		slots:   make(chan struct{}, databaseSlots),
 		results: make(chan result, resultBatch),
 		lanes:   map[int64]*lane{},

@@ -86,23 +86,48 @@ func (l *lane) load(r db.Reader, from *db.Query, w *window, room int) (more bool
 func (l *lane) dispatch(ctx context.Context, held *lease) error {
 	for l.paused = 0; ; {
 		now := l.d.cfg.Clock.Now()
-		if l.sending > 0 && l.sending >= l.room() || !l.live.isReady(now) && !l.again.isReady(now) {
+		if !l.live.isReady(now) && !l.again.isReady(now) {
 			return nil
 		}
-		if err := l.readTarget(ctx); err != nil {
+		if l.sending > 0 && (l.sending >= l.room() || !l.d.takeSlot()) {
+			return nil
+		}
+		begun, more, err := l.sendNext(ctx, held, now)
+		if l.sending > 0 && !begun {
+			l.d.shared.Add(-1)
+		}
+		if err != nil || !more {
 			return err
 		}
-		l.paused = l.pace.wait(time.Now())
-		next := l.pick(now)
-		if next == nil {
-			return nil
-		}
-		if way := l.route(next.kind); way.refusal != "" {
-			l.store(result{delivery: next, status: Failed, outcome: way.refusal})
-		} else {
-			l.begin(held, way, next)
-		}
 	}
+}
+
+// sendNext begins an attempt, or settles an event that goes nowhere, and tells whether there may be more.
+func (l *lane) sendNext(ctx context.Context, held *lease, now time.Time) (begun, more bool, err error) {
+	if err := l.readTarget(ctx); err != nil {
+		return false, false, err
+	}
+	l.paused = l.pace.wait(time.Now())
+	next := l.pick(now)
+	if next == nil {
+		return false, false, nil
+	}
+	way := l.route(next.kind)
+	if way.refusal != "" {
+		l.store(result{delivery: next, status: Failed, outcome: way.refusal})
+		return false, true, nil
+	}
+	l.begin(held, way, next)
+	return true, true, nil
+}
+
+// takeSlot takes one of the slots that lanes share for attempts beyond their first.
+func (d *Deliverer) takeSlot() bool {
+	if d.shared.Add(1) <= sharedSlots {
+		return true
+	}
+	d.shared.Add(-1)
+	return false
 }
 
 // room is how many attempts the lane may have under way: what its partner has chosen, within its share of
@@ -197,6 +222,8 @@ func (l *lane) readTarget(ctx context.Context) error {
 func (l *lane) ended(a attempt) {
 	if l.sending--; l.sending == 0 {
 		l.d.busy.Add(-1)
+	} else {
+		l.d.shared.Add(-1)
 	}
 	a.breaker.sending--
 	if a.isAgain {

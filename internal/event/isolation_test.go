@@ -123,3 +123,37 @@ func TestFailingReceiverGetsOneAttemptAtATime(t *testing.T) {
 		}
 	})
 }
+
+// A node with a hundred partners whose receivers are slow keeps its attempts bounded, and each partner has
+// one at least.
+func TestSlowReceiversShareTheNode(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, dbtest.Open(t, db.SQLite))
+	const partners, each = 100, 8
+	over := make(chan struct{})
+	slow := receive(t, func(http.ResponseWriter, arrival) { <-over })
+	alive := receive(t, nil)
+	var events []event.Event
+	for p := range int64(partners) {
+		w.targets[p+1] = event.Target{BaseURL: slow.url}
+		for range each {
+			events = append(events, event.Event{Partner: p + 1, Object: clock.NewID(), Version: 1, Type: event.Transfer, At: start})
+		}
+	}
+	w.targets[1000] = event.Target{BaseURL: alive.url}
+	w.writeAll(events...)
+	n := w.run()
+	t.Cleanup(func() { close(over); n.stop() })
+	const least, most = partners, partners + 512
+	for range least {
+		slow.next()
+	}
+	object := clock.NewID()
+	for version := range int64(50) {
+		w.writeFor(1000, object, version+1)
+		alive.expect(name(object, version+1))
+	}
+	if got := least + len(slow.arrivals); got > most {
+		t.Errorf("%d attempts under way, want at most %d", got, most)
+	}
+}
