@@ -223,7 +223,8 @@ func (d *Deliverer) poll(ctx context.Context, start func(partner int64)) time.Du
 
 // findProbes adds the partners whose receivers are to be asked how they are.
 func (d *Deliverer) findProbes(r db.Reader, found map[int64]bool) error {
-	rows := r.Rows(selectProbes, d.cfg.Clock.Now(), d.node, time.Now())
+	now := time.Now()
+	rows := r.Rows(selectProbes, d.cfg.Clock.Now(), d.node, now, now.Add(longestLease))
 	defer rows.Close()
 	for rows.Next() {
 		var partner int64

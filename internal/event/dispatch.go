@@ -76,7 +76,8 @@ func (l *lane) load(r db.Reader, from *db.Query, w *window, room int) (more bool
 		}
 		d.kind = Type(kind)
 		w.add(d)
-		l.suspect = l.suspect || d.attempts > 0
+		d.failing = d.attempts > 0
+		l.suspect = l.suspect || d.failing
 		room--
 	}
 	return room == 0, rows.Err()
@@ -239,7 +240,9 @@ func (l *lane) ended(a attempt) {
 	if success && !l.clean[a.host] {
 		l.recovered[a.host] = struct{}{}
 	}
-	l.suspect = l.suspect || !success
+	if !success {
+		a.failing, l.suspect = true, true
+	}
 	l.store(a.result)
 }
 

@@ -19,7 +19,7 @@ var (
 	updateProbe  = db.NewCommand(`UPDATE event_lane SET probe_at = $3, probe_down = $4 WHERE partner_id = $1 AND node = $2`)
 	selectProbes = db.NewQuery(`
 		SELECT partner_id FROM event_lane
-		WHERE probe_at > 0 AND probe_at <= $1 AND (node = '' OR node = $2 OR leased_until <= $3)`)
+		WHERE probe_at > 0 AND probe_at <= $1 AND (node = '' OR node = $2 OR leased_until <= $3 OR leased_until > $4)`)
 	countProbes = db.NewQuery(`SELECT COUNT(*) FROM event_lane WHERE probe_at > 0`)
 )
 

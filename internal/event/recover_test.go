@@ -143,13 +143,39 @@ func TestRoundTriesEachEventOnce(t *testing.T) {
 
 var selectProbeAt = db.NewQuery(`SELECT probe_at FROM event_lane WHERE partner_id = $1`)
 
-// isProbed tells whether the partner's receiver is to be asked how it is.
-func (w *world) isProbed(partner int64) bool {
+// probeAt is when the partner's receiver is asked next how it is.
+func (w *world) probeAt(partner int64) (at time.Time) {
 	w.t.Helper()
-	var at time.Time
 	err := w.db.View(w.t.Context(), func(r db.Reader) error { return r.Row(selectProbeAt, partner).Scan(&at) })
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return !at.IsZero()
+	return at
+}
+
+func (w *world) isProbed(partner int64) bool { return !w.probeAt(partner).IsZero() }
+
+// A receiver that says it is well and refuses deliveries all the same, for a wrong token perhaps, would waste
+// the one more attempt: only one that was found down can turn well.
+func TestReceiverThatWasNeverDownStartsNoRound(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w, h, object := newWorld(t, d), receiveIll(t), clock.NewID()
+		h.health = func(http.ResponseWriter) { h.probes <- true }
+		w.targets[1] = event.Target{BaseURL: h.url}
+		w.run()
+		w.write(object, 1)
+		w.exhaust(object)
+		for len(h.probes) > 0 {
+			<-h.probes
+		}
+		for range 3 {
+			w.clock.Advance(time.Minute)
+			h.probed(true)
+			w.await(1, object, 1, func(row) bool { return w.probeAt(1).After(w.clock.Now()) })
+		}
+		if got := w.row(1, object, 1); got.status != event.Failed || got.attempts != 5 {
+			t.Errorf("the event was tried again: %+v", got)
+		}
+	})
 }

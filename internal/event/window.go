@@ -25,6 +25,7 @@ type delivery struct {
 	attempts int
 	due      time.Time // of the next attempt; business time
 	again    bool      // it is sent again, outside the order
+	failing  bool      // an attempt has failed; the lane's, while a sender may be counting attempts
 }
 
 // window holds the part of a lane's pending events that is in memory. Of each object only the first event
@@ -131,7 +132,7 @@ func (w *window) remove(d *delivery) {
 // hasFailing tells whether an event of certain types has failed and is to be tried again.
 func (w *window) hasFailing(counts func(Type) bool) bool {
 	for _, queue := range w.queues {
-		if queue[0].attempts > 0 && counts(queue[0].kind) {
+		if queue[0].failing && counts(queue[0].kind) {
 			return true
 		}
 	}

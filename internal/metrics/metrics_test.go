@@ -52,16 +52,26 @@ func TestBacklogThatCannotBeReadIsAGap(t *testing.T) {
 	t.Parallel()
 	m, err := metrics.New(), error(nil)
 	m.Watch(func(context.Context) (metrics.Backlog, error) {
-		return metrics.Backlog{Events: 3, Unnumbered: 2, OldestEvent: 90 * time.Second, OldestJob: time.Minute, Debts: 4, OldestDebt: time.Hour}, err
+		return metrics.Backlog{
+			Events: 3, Unnumbered: 2, OldestEvent: 90 * time.Second, Failing: 5, OldestJob: time.Minute,
+			Debts: 4, OldestDebt: time.Hour,
+		}, err
 	})
 	expect(t, m, "kontor_backlog_readable 1", "kontor_events_pending 3", "kontor_events_unnumbered 2",
-		"kontor_event_oldest_pending_seconds 90", "kontor_job_oldest_due_seconds 60",
+		"kontor_event_oldest_pending_seconds 90", "kontor_webhook_partners_failing 5", "kontor_job_oldest_due_seconds 60",
 		"kontor_ledger_receivables 4", "kontor_ledger_oldest_receivable_seconds 3600")
 	err = errors.New("the database is away")
 	expect(t, m, "kontor_backlog_readable 0")
 	if slices.ContainsFunc(scrape(t, m), func(line string) bool { return strings.HasPrefix(line, "kontor_events_pending ") }) {
 		t.Error("an old figure is told")
 	}
+}
+
+func TestTargetsAreToldByTheStateOfTheirBreakers(t *testing.T) {
+	t.Parallel()
+	m := metrics.New()
+	m.WatchTargets(func() (closed, open int) { return 7, 2 })
+	expect(t, m, `kontor_webhook_targets{state="closed"} 7`, `kontor_webhook_targets{state="open"} 2`)
 }
 
 func TestNoMetricsCountNothing(t *testing.T) {
