@@ -231,7 +231,9 @@ func (d *Deliverer) findProbes(r db.Reader, found map[int64]bool) error {
 		if err := rows.Scan(&partner); err != nil {
 			return err
 		}
-		found[partner] = found[partner]
+		if _, known := found[partner]; !known {
+			found[partner] = false // nothing to number
+		}
 	}
 	return rows.Err()
 }
