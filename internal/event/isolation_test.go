@@ -87,9 +87,10 @@ func TestFailingReceiverGetsOneAttemptAtATime(t *testing.T) {
 		r := receive(t, func(w http.ResponseWriter, _ arrival) {
 			total.Add(1)
 			most.Store(max(most.Load(), under.Add(1)))
-			code := <-verdict
-			under.Add(-1)
-			w.WriteHeader(code)
+			code, isOpen := <-verdict
+			if under.Add(-1); isOpen {
+				w.WriteHeader(code)
+			}
 		})
 		t.Cleanup(func() { close(verdict) })
 		other := receive(t, nil)

@@ -85,13 +85,16 @@ func TestFailedEventsAreTriedOnceMoreWhenTheReceiverIsBack(t *testing.T) {
 		}
 		w.clock.Advance(time.Hour)
 		h.probed(false)
+		w.await(1, objects[0], 1, func(row) bool { return w.probeAt(1).After(w.clock.Now()) })
 		n.stop() // what is known of the receiver outlives the node
 		w.run()
 		h.well.Store(true)
 		w.clock.Advance(time.Minute)
 		h.probed(true)
 		for i := range objects {
-			h.expect(name(objects[i], 1))
+			if got := h.next(); got.sequence != int64(i)+1 {
+				t.Errorf("sequence %d arrived, want the oldest, %d", got.sequence, i+1)
+			}
 		}
 		for _, object := range objects {
 			if got := w.awaitStatus(object, 1, event.Delivered); got.attempts != 6 {

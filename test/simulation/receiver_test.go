@@ -76,6 +76,9 @@ var errHungUp = errors.New("the receiver hung up")
 
 // RoundTrip takes one delivery.
 func (r *receiver) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Method == http.MethodGet && strings.HasSuffix(req.URL.Path, "/webhook/health") {
+		return reply(req, http.StatusOK), nil
+	}
 	body, err := io.ReadAll(req.Body)
 	if err != nil {
 		return nil, err
@@ -104,10 +107,14 @@ func (r *receiver) RoundTrip(req *http.Request) (*http.Response, error) {
 		a.accepted = true
 		r.mu.Unlock()
 	}
+	return reply(req, status), nil
+}
+
+func reply(req *http.Request, status int) *http.Response {
 	return &http.Response{
 		StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}, Request: req,
 		Body: io.NopCloser(strings.NewReader("")),
-	}, nil
+	}
 }
 
 // note keeps a delivery, says what is wrong with it, and decides what to do.
