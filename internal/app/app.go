@@ -59,6 +59,9 @@ type Config struct {
 	Metrics      *metrics.Metrics // nil: nothing is counted
 	Tracer       *trace.Tracer    // nil: nothing is followed
 
+	EventRetention time.Duration // how long events are kept; 0: event.DefaultRetention
+	CheckEvents    bool          // hold each event against the contract before it is written, for tests
+
 	// A simulation puts itself in the place of what is around the program; both are nil otherwise.
 	Injector db.Injector       // makes calls of the database fail
 	Webhooks http.RoundTripper // takes webhooks instead of the network
@@ -77,6 +80,7 @@ type App struct {
 
 	log       *slog.Logger
 	deliverer *event.Deliverer
+	keeper    *event.Keeper
 	jobs      *job.Runner
 	keys      *idempotency.Keys
 	limits    *ratelimit.Limiter
@@ -113,6 +117,10 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 	a := &App{DB: d, Catalog: cat, log: cfg.Log, clock: cfg.Clock}
 	node := fmt.Sprintf("%s-%d-%s", hostname(), os.Getpid(), clock.NewID())
 	events := event.NewLog(v, func(p int64) { a.deliverer.Wake(p) })
+	if cfg.CheckEvents {
+		events.Check(func(kind event.Type, body []byte) error { return contracts.Webhook(string(kind)).Check(body) })
+	}
+	a.keeper = event.NewKeeper(d, v, cfg.Clock, cfg.EventRetention, cfg.Log)
 	a.jobs = job.NewRunner(job.Config{DB: d, Clock: cfg.Clock, Node: node, Log: cfg.Log, Observer: cfg.Metrics})
 	payments, err := sepa.NewService(d, cfg.Clock, cat, cfg.Bank, cfg.SandboxDelay, events, a.jobs)
 	if err != nil {
@@ -137,8 +145,9 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 		Identity:  identity.NewService(v, cfg.Clock, users, payments),
 		Transfers: transfers,
 		History:   history.NewService(cfg.Clock, payments, a.Adjustments, transfers), // those that search the ledger come last
-		Cursors:   page.NewCursors(v),
-		SEPA:      payments, Keys: a.keys, Limits: a.limits, Guesses: ratelimit.NewGuesses(), Log: cfg.Log, Ready: a.ready,
+		Events:    events, Clock: cfg.Clock,
+		Cursors: page.NewCursors(v),
+		SEPA:    payments, Keys: a.keys, Limits: a.limits, Guesses: ratelimit.NewGuesses(), Log: cfg.Log, Ready: a.ready,
 		Metrics: cfg.Metrics, Tracer: cfg.Tracer,
 		Retarget: a.deliverer.Retarget,
 	}
@@ -185,6 +194,7 @@ func (a *App) Serve(ctx context.Context, listener net.Listener, roles Roles) err
 	}
 	if roles.Worker {
 		group.Go(func() error { a.deliverer.Run(ctx); return nil })
+		group.Go(func() error { a.keeper.Run(ctx); return nil })
 		group.Go(func() error { a.jobs.Run(ctx); return nil })
 		group.Go(func() error { return a.keys.Run(ctx, a.DB, a.log) })
 	}

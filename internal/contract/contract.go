@@ -10,6 +10,7 @@
 //	x-any-case        a string whose case does not matter; it is compared in lower case
 //	x-rule            the sentence for a pattern, behind the member's name
 //	x-secret          a member that is not to be shown once it was delivered
+//	x-as-written      an answer's object that was written before, such as an event's body
 //	x-second-form-when  beside an anyOf of two bodies: when this schema holds, the second one is meant
 //	x-kontor-path, x-kontor-object  a webhook's path, and the kind of object that orders its events
 package contract
@@ -265,7 +266,7 @@ func (b *builder) addWebhooks(c *Contract) error {
 		}
 		w := &Webhook{
 			Event: p.name, Title: text(post, "summary"), Path: text(post, "x-kontor-path"),
-			Object: text(post, "x-kontor-object"), Secrets: s.secrets(), schema: schema,
+			Object: text(post, "x-kontor-object"), Secrets: s.secrets(), schema: schema, shape: s,
 		}
 		c.byEvent[w.Event] = w
 		c.webhooks = append(c.webhooks, w)

@@ -257,11 +257,19 @@ func TestWebhooks(t *testing.T) {
 			if err := json.Unmarshal(raw, &wrong); err != nil {
 				t.Fatal(err)
 			}
+			wrong["unheardOf"] = 1
+			raw, err := json.Marshal(wrong)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Webhook(w.Event).Check(raw); err == nil || !strings.Contains(err.Error(), "unheardOf") {
+				t.Errorf("%s takes a member that the document does not name: %v", w.Event, err)
+			}
+			delete(wrong, "unheardOf")
 			delete(wrong, "status")
 			delete(wrong, "code")
 			delete(wrong, "verificationStatus")
-			raw, err := json.Marshal(wrong)
-			if err != nil {
+			if raw, err = json.Marshal(wrong); err != nil {
 				t.Fatal(err)
 			}
 			if c.Webhook(w.Event).Check(raw) == nil {
@@ -274,6 +282,13 @@ func TestWebhooks(t *testing.T) {
 	}
 	if c.Webhook("p2p-transfer").Check([]byte(`{"amount":`)) == nil {
 		t.Error("a body that is no JSON passed")
+	}
+	for event, raw := range map[string]string{
+		"payment-link": `{"paymentLinkId":"0198f0c2-6f0a-7cc1-9d7e-0a4f3b2c1d15","type":"STANDARD","status":"PAID","amount":"49.90","currency":"eur","title":"Test","reference":null,"url":"https://pay.example.com","createdAt":"2025-08-05T10:33:54.730Z","expiresAt":"2025-08-05T10:33:54.730Z","paidAt":null,"orderId":null,"cryptocurrency":null,"network":null,"amountRequired":null,"amountReceived":0,"transactions":[{"transactionHash":"x","amount":1,"currency":"btc","network":"btc","confirmations":1,"createdAt":"2025-08-05T10:33:54.730Z","more":1}]}`,
+	} {
+		if c.Webhook(event).Check([]byte(raw)) == nil {
+			t.Errorf("%s takes %s", event, raw)
+		}
 	}
 }
 

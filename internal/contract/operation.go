@@ -195,10 +195,11 @@ type Webhook struct {
 	Secrets []string // paths of members that are not to be kept or shown, such as "user.documentNumber"; sorted
 
 	schema *jsonschema.Schema
+	shape  *shape
 }
 
-// Check tells whether a body has the form that the document describes. The error is for the program's own
-// developers and tests, not for partners.
+// Check tells whether a body has the form that the document describes, and no member that it does not name: what
+// receivers are sent is documented. The error is for the program's own developers and tests, not for partners.
 func (w *Webhook) Check(body []byte) error {
 	object, bad := parseObject(body)
 	if bad != nil {
@@ -206,6 +207,9 @@ func (w *Webhook) Check(body []byte) error {
 	}
 	if err := w.schema.Validate(object); err != nil {
 		return fmt.Errorf("webhook %s: %w", w.Event, err)
+	}
+	if name := w.shape.unnamed(object); name != "" {
+		return fmt.Errorf("webhook %s: the document does not name the member %s", w.Event, name)
 	}
 	return nil
 }

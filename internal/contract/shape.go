@@ -2,6 +2,7 @@ package contract
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -164,4 +165,28 @@ func (s *shape) secrets() []string {
 	}
 	slices.Sort(paths)
 	return paths
+}
+
+// unnamed finds a member of a value that the document does not speak of, and answers its path; empty when there is
+// none.
+func (s *shape) unnamed(value any) string {
+	switch value := value.(type) {
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(value)) {
+			inner := s.child(name)
+			if inner == nil {
+				return name
+			}
+			if found := inner.unnamed(value[name]); found != "" {
+				return join(name, found)
+			}
+		}
+	case []any:
+		for _, entry := range value {
+			if found := s.child("").unnamed(entry); found != "" {
+				return found
+			}
+		}
+	}
+	return ""
 }

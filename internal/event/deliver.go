@@ -204,7 +204,10 @@ func (d *Deliverer) poll(ctx context.Context, start func(partner int64)) time.Du
 		if err := rows.Err(); err != nil {
 			return err
 		}
-		return d.findProbes(r, fresh)
+		if err := d.findProbes(r, fresh); err != nil {
+			return err
+		}
+		return d.findRedeliveries(r, fresh)
 	})
 	if err != nil {
 		if ctx.Err() == nil {

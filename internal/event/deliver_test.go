@@ -209,8 +209,8 @@ func TestWithoutURLOrDisabledFailsAtOnce(t *testing.T) {
 		w.run()
 		object := clock.NewID()
 		for partner, want := range map[int64]row{
-			1: {status: event.Failed, outcome: "no webhook URL is set"},
-			2: {status: event.Failed, outcome: "disabled"},
+			1: {status: event.Failed, outcome: "no webhook URL is set", attempts: 1},
+			2: {status: event.Failed, outcome: "disabled", attempts: 1},
 			3: {status: event.Delivered, outcome: "HTTP 200", attempts: 1},
 		} {
 			w.writeFor(partner, object, 1)

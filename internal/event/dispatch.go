@@ -115,7 +115,7 @@ func (l *lane) sendNext(ctx context.Context, held *lease, now time.Time) (begun,
 	}
 	way := l.route(next.kind)
 	if way.refusal != "" {
-		l.store(result{delivery: next, status: Failed, outcome: way.refusal})
+		l.store(l.d.refused(next, way.refusal))
 		return false, true, nil
 	}
 	l.begin(held, way, next)

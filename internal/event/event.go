@@ -61,16 +61,22 @@ type Event struct {
 }
 
 var insertEvent = db.NewInsert("event", `partner_id bigint, object_id uuid, version bigint, id uuid, type text,
-	body bytes, created_at bigint, status text, attempts bigint, due_at bigint, outcome text`)
+	body bytes, created_at bigint, status text, attempts bigint, due_at bigint, outcome text, secrets boolean`)
 
-// Log writes events.
+// Log writes events, shows them, and has them sent again.
 type Log struct {
 	vault *vault.Vault
 	wake  func(partner int64)
+	check func(kind Type, body []byte) error
 }
 
 // NewLog makes the log. wake is called after each commit that wrote an event, with its partner.
 func NewLog(v *vault.Vault, wake func(partner int64)) *Log { return &Log{vault: v, wake: wake} }
+
+// Check has each body judged before it is written; an error fails the transaction. Tests hold every event against
+// its schema so. A deployment does not: it would pay for each event, and refuse money operations because of a
+// mistake that tests find.
+func (l *Log) Check(judge func(kind Type, body []byte) error) { l.check = judge }
 
 // Write queues an event on the transaction that makes the change it tells of.
 func (l *Log) Write(tx *db.Tx, e Event) error {
@@ -78,12 +84,17 @@ func (l *Log) Write(tx *db.Tx, e Event) error {
 	if err != nil {
 		return fmt.Errorf("event %s: %w", e.Type, err)
 	}
+	if l.check != nil {
+		if err := l.check(e.Type, body); err != nil {
+			return err
+		}
+	}
 	id := clock.NewID()
 	sealed, err := l.vault.Seal(bodyPlace(id), body)
 	if err != nil {
 		return err
 	}
-	tx.Write(insertEvent, e.Partner, e.Object, e.Version, id, string(e.Type), sealed, e.At, Pending, 0, e.At, "")
+	tx.Write(insertEvent, e.Partner, e.Object, e.Version, id, string(e.Type), sealed, e.At, Pending, 0, e.At, "", e.Type.hasSecrets())
 	tx.AfterCommit(func() { l.wake(e.Partner) })
 	return nil
 }

@@ -11,6 +11,13 @@ import (
 // SetTimeout shortens how long an attempt waits for an answer. It is called before Run.
 func (d *Deliverer) SetTimeout(t time.Duration) { d.client.Timeout = t }
 
+// What tests compare with the contract, or look for in the database.
+var (
+	SecretMembers = secretMembers
+	Paths         = paths
+	BodyPlace     = bodyPlace
+)
+
 // SetResolver replaces the resolver of names. It is called before Run.
 func (d *Deliverer) SetResolver(r *net.Resolver) {
 	d.client = newClient(d.cfg.Production, d.cfg.Allowed, r)

@@ -58,6 +58,9 @@ type lane struct {
 	storing  int          // results that are not in the database yet
 	stored   chan result  // has room for all of them
 	answered chan answer  // to the probe; has room for it
+
+	resending atomic.Bool   // redeliveries are under way
+	asked     chan struct{} // there may be redeliveries; holds one
 }
 
 // attempt is one that ended; without ok it counts for nothing.
@@ -73,6 +76,7 @@ func newLane(d *Deliverer, partner int64, stop <-chan struct{}) *lane {
 	return &lane{
 		d: d, partner: partner, stop: stop,
 		wake:     make(chan struct{}, 1),
+		asked:    make(chan struct{}, 1),
 		sent:     make(chan attempt, maxConcurrency),
 		stored:   make(chan result, windowSize+againSize),
 		answered: make(chan answer, 1),
@@ -128,10 +132,12 @@ func (l *lane) serve(ctx context.Context) error {
 	}
 	held := newLease(ctx, until)
 	l.hold(held)
+	end := l.resend(held.ctx)
 	if err = l.readProbe(ctx); err == nil {
 		err = l.work(ctx, held)
 	}
 	l.finish()
+	end()
 	l.hold(nil)
 	held.end()
 	if !errors.Is(err, errLost) {
@@ -187,6 +193,7 @@ func (l *lane) work(ctx context.Context, held *lease) error {
 		select {
 		case <-l.wake:
 			l.fresh = true
+			nudge(l.asked)
 		case a := <-l.sent:
 			l.ended(a)
 		case r := <-l.stored:
@@ -196,7 +203,7 @@ func (l *lane) work(ctx context.Context, held *lease) error {
 				return err
 			}
 		case <-timer.C:
-			if l.isIdle() {
+			if l.isIdle() && !l.resending.Load() {
 				return nil
 			}
 			l.moreOld = l.moreOld || time.Since(l.loaded) >= linger // what another process has sent again

@@ -12,9 +12,9 @@ const resultBatch = 500 // results stored in one transaction
 // result is what became of an event: delivered, failed for good, or pending with a further attempt due.
 type result struct {
 	*delivery
-	status  string
-	outcome string
-	stored  chan<- result // told when it is in the database; has room for it
+	exchange
+	status string
+	stored chan<- result // told when it is in the database; has room for it
 }
 
 // outcomes are what an observer is told, by the state that an attempt left.
@@ -26,10 +26,30 @@ func (d *Deliverer) observe(r result) {
 	}
 }
 
-// The guards keep a node that lost its lane from undoing what its successor stored.
-var storeResult = db.NewCommand(`
-	UPDATE event SET status = $4, attempts = $5, due_at = $6, outcome = $7
-	WHERE partner_id = $1 AND object_id = $2 AND version = $3 AND status = 'PENDING' AND attempts <= $5`)
+// The guards of storeResult keep a node that lost its lane from undoing what its successor stored. An attempt that
+// is in the log already is written again when a commit succeeded and its answer was lost.
+var (
+	storeResult = db.NewCommand(`
+		UPDATE event SET status = $4, attempts = $5, due_at = $6, outcome = $7
+		WHERE partner_id = $1 AND object_id = $2 AND version = $3 AND status = 'PENDING' AND attempts <= $5`)
+	insertAttempt = db.NewCommand(`
+		INSERT INTO event_attempt (partner_id, event_id, id, at, outcome, duration_ms, answer)
+		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (partner_id, event_id, id) DO NOTHING`)
+	storeBody = db.NewCommand(`
+		UPDATE event SET body = $4, secrets = FALSE WHERE partner_id = $1 AND object_id = $2 AND version = $3`)
+)
+
+// write queues an attempt, and what it leaves of the event's body.
+func (x exchange) write(tx *db.Tx, e *delivery) {
+	answer := x.answer
+	if answer == nil {
+		answer = []byte{}
+	}
+	tx.Write(insertAttempt, e.partner, e.id, x.id, x.at, x.outcome, x.took.Milliseconds(), answer)
+	if x.remainder != nil {
+		tx.Write(storeBody, e.partner, e.object, e.version, x.remainder)
+	}
+}
 
 // record stores the results of all lanes, as many at once as there are, until the channel is closed. While
 // the database is away it holds them; after the signal to stop it tries once more, and what is not stored
@@ -74,6 +94,7 @@ func (d *Deliverer) store(ctx context.Context, batch []result) error {
 	return d.cfg.DB.Update(ctx, func(tx *db.Tx) error {
 		for _, r := range batch {
 			tx.Write(storeResult, r.partner, r.object, r.version, r.status, r.attempts, r.due, r.outcome)
+			r.write(tx, r.delivery)
 		}
 		return nil
 	})

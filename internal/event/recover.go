@@ -18,7 +18,7 @@ const portion = againSize / 2
 var (
 	selectFailed = db.NewQuery(`
 		SELECT object_id, version FROM event
-		WHERE partner_id = $1 AND status = 'FAILED' AND NOT again AND attempts > 0 AND type IN (` + db.List(3) + `)
+		WHERE partner_id = $1 AND status = 'FAILED' AND NOT again AND attempts >= 5 AND type IN (` + db.List(3) + `)
 		ORDER BY sequence LIMIT $2`)
 	sendAgain = db.NewCommand(`
 		UPDATE event SET status = 'PENDING', again = TRUE, due_at = $4

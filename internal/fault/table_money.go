@@ -37,7 +37,7 @@ var paymentRows = []Row{
 	{
 		Code: TooManyRequests, Name: "too-many-requests", Status: http.StatusTooManyRequests,
 		Message: "Too many requests were sent.",
-		When:    "The API key has used up its rate, or an address has failed to authenticate too often, or an owner has taken too many rate locks in a minute.",
+		When:    "The API key has used up its rate, or an address has failed to authenticate too often, or an owner has taken too many rate locks in a minute, or too many events wait to be sent again.",
 		Fix:     "Wait for as many seconds as `Retry-After` says, and pace requests by the `RateLimit-Remaining` and `RateLimit-Reset` headers. Prefer webhooks to polling.",
 	},
 	{

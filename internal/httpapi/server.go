@@ -12,8 +12,10 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 
 	"kontor/internal/catalog"
+	"kontor/internal/clock"
 	"kontor/internal/contract"
 	"kontor/internal/db"
+	"kontor/internal/event"
 	"kontor/internal/fault"
 	"kontor/internal/history"
 	"kontor/internal/httpapi/oas"
@@ -51,6 +53,8 @@ type Config struct {
 	Transfers   *transfer.Service
 	SEPA        *sepa.Service
 	History     *history.Service
+	Events      *event.Log
+	Clock       clock.Clock
 	Cursors     *page.Cursors
 	Keys        *idempotency.Keys
 	Limits      *ratelimit.Limiter

@@ -245,9 +245,12 @@ var selectUncredited = db.NewQuery(`
 			SELECT 1 FROM ledger_transfer l
 			WHERE l.partner_id = d.partner_id AND l.operation_id = d.id AND l.leg = 'amount' AND l.amount = d.amount)
 		OR NOT EXISTS (
-			SELECT 1 FROM event e WHERE e.partner_id = d.partner_id AND e.object_id = d.id AND e.version = d.version))`)
+			SELECT 1 FROM event e WHERE e.partner_id = d.partner_id AND e.object_id = d.id AND e.version = d.version)
+		AND NOT EXISTS (
+			SELECT 1 FROM event_lane n WHERE n.partner_id = d.partner_id AND n.removed_until >= d.created_at))`)
 
-// Verify names the deposits whose state and postings differ, and the credited ones without their event (I4).
+// Verify names the deposits whose state and postings differ, and, unless events of their age were removed, the
+// credited ones without their event (I4).
 func Verify(_ context.Context, r db.Reader) ([]string, error) {
 	rows := r.Rows(selectUncredited)
 	defer rows.Close()

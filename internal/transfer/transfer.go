@@ -197,10 +197,12 @@ var selectUnposted = db.NewQuery(`
 			WHERE l.partner_id = t.partner_id AND l.operation_id = t.id AND l.leg = 'amount'
 				AND l.amount = t.amount AND l.currency = t.currency)
 		OR NOT EXISTS (
-			SELECT 1 FROM event e WHERE e.partner_id = t.partner_id AND e.object_id = t.id AND e.version = 1)`)
+			SELECT 1 FROM event e WHERE e.partner_id = t.partner_id AND e.object_id = t.id AND e.version = 1)
+		AND NOT EXISTS (
+			SELECT 1 FROM event_lane n WHERE n.partner_id = t.partner_id AND n.removed_until >= t.created_at)`)
 
-// Verify names the transfers that lack their posting or their event (I4). It is for a quiet hour: it
-// reads everything.
+// Verify names the transfers that lack their posting or, unless events of their age were removed, their event
+// (I4). It is for a quiet hour: it reads everything.
 func Verify(_ context.Context, r db.Reader) ([]string, error) {
 	rows := r.Rows(selectUnposted)
 	defer rows.Close()

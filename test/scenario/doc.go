@@ -25,6 +25,7 @@
 //	    answer: {transferId: $uuid:transfer}   (the whole answer) or
 //	    answerContains: {…}                    (members that must be there, at any depth)
 //	    answerHeaders: {Retry-After: "1"}      (null: must not be there)
+//	    eventually: true                       (asked again until the answer is as it should be)
 //	    events:                                (webhooks that follow; those about one object in this order)
 //	      - {event: p2p-transfer, body: {…}}   (path: and times: where they are not the contract's and 1)
 //	  - operator: {close: true}                (the operator works, instead of a call: closes the partner,)

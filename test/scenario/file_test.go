@@ -49,6 +49,7 @@ type step struct {
 	AnswerContains yaml.Node            `yaml:"answerContains"`
 	AnswerHeaders  map[string]yaml.Node `yaml:"answerHeaders"`
 	Events         []expected
+	Eventually     bool
 
 	Parallel  int
 	Statuses  map[int]int
@@ -138,6 +139,8 @@ func (s *step) check() error {
 		return errors.New("a step says its status and its answer")
 	case s.Parallel == 0 && (s.Statuses != nil || s.Codes != nil || s.Identical || s.Replayed != 0):
 		return errors.New("statuses, codes, identical and replayed belong to parallel calls")
+	case s.Eventually && (s.Parallel > 0 || !strings.HasPrefix(s.Call, "GET ")):
+		return errors.New("eventually belongs to single calls of GET")
 	case s.Parallel > 0 && (s.Status != 0 || total != s.Parallel*max(len(s.Each), 1)):
 		return fmt.Errorf("the statuses of %d parallel calls must count them all", s.Parallel)
 	case !s.Answer.IsZero() && !s.AnswerContains.IsZero():

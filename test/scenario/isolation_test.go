@@ -141,11 +141,13 @@ func (c *caller) objects(t *testing.T, user string) map[string]string {
 		"sourceExternalUserId": user, "amount": "1.00", "currency": "eur",
 	})
 	deposits := c.must(t, http.StatusOK, http.MethodGet, "/v1/user/transactions/"+user+"?type=SEPA_DEPOSIT", nil)
+	events := c.must(t, http.StatusOK, http.MethodGet, "/v1/events?event=user-balance-generation", nil)
 	text := func(v any) string { s, _ := v.(string); return s }
 	return map[string]string{
 		"externalUserId": user, "sourceExternalUserId": user, "destinationExternalUserId": user,
 		"transferId": text(at(made, "transferId")), "depositId": text(at(at(deposits, "transactions").([]any)[0], "id")),
-		"iban": text(at(info, "iban")), "title": text(at(info, "title")),
+		"eventId": text(at(at(events, "events").([]any)[0], "id")),
+		"iban":    text(at(info, "iban")), "title": text(at(info, "title")),
 	}
 }
 
@@ -156,7 +158,7 @@ func unknown(known map[string]string) map[string]string {
 		switch name {
 		case "iban":
 			out[name] = "LT121000011101001000" // correct, but of a bank that is not ours
-		case "transferId", "depositId":
+		case "transferId", "depositId", "eventId":
 			out[name] = "0198f0c2-6f0a-7cc1-9d7e-0a4f3b2c1d00"
 		case "title":
 			out[name] = "KT" + strings.Repeat("0", len(id)-2)

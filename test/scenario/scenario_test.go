@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"gopkg.in/yaml.v3"
 )
@@ -96,7 +97,7 @@ func (r *run) step(t *testing.T, s *step) error {
 	}
 	for _, v := range variants {
 		maps.Copy(r.vars, v)
-		err := r.once(t.Context(), s, c)
+		err := r.eventually(t.Context(), s, c)
 		if err == nil {
 			err = r.await(t, s, c)
 		}
@@ -150,6 +151,26 @@ func (v vars) texts(n *yaml.Node) ([]string, error) {
 		return all, err
 	default:
 		return []string{fmt.Sprint(value)}, err
+	}
+}
+
+// eventually makes the call of a step, again and again where it says so, until the answer is as it should be.
+func (r *run) eventually(ctx context.Context, s *step, c *caller) error {
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	late := time.After(patience)
+	for {
+		known := maps.Clone(r.vars)
+		err := r.once(ctx, s, c)
+		if err == nil || !s.Eventually {
+			return err
+		}
+		r.vars = known
+		select {
+		case <-again.C:
+		case <-late:
+			return err
+		}
 	}
 }
 

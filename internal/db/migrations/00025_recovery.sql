@@ -7,7 +7,7 @@
 ALTER TABLE event ADD COLUMN again BOOLEAN NOT NULL DEFAULT FALSE;
 CREATE INDEX event_again ON event (partner_id, sequence) WHERE status = 'PENDING' AND again;
 -- What a recovery looks for: events that failed at a receiver, not for want of one.
-CREATE INDEX event_failed ON event (partner_id, sequence) WHERE status = 'FAILED' AND NOT again AND attempts > 0;
+CREATE INDEX event_failed ON event (partner_id, sequence) WHERE status = 'FAILED' AND NOT again AND attempts >= 5;
 
 -- When the receiver at the partner's base URL is asked next, in business time, and whether it was found down.
 ALTER TABLE event_lane ADD COLUMN probe_at BIGINT NOT NULL DEFAULT 0;

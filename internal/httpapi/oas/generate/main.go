@@ -2,6 +2,7 @@
 // contract itself does not say.
 //
 //   - Members get their order (x-order), so that answers have them as the contract writes them.
+//   - Objects that are passed on as they were written (x-as-written) are json.RawMessage.
 //   - Amounts of requests, strings or numbers, become contract.Decimal.
 //   - A body of two generations becomes a type of this package; see forms.go.
 //   - Webhooks are left out: they are made from the domain's own types and checked against the contract.
@@ -75,6 +76,9 @@ func prepare(n *yaml.Node) {
 		for i := 1; i < len(properties.Content); i += 2 {
 			set(properties.Content[i], "x-order", strconv.Itoa(i/2+1), "!!int")
 		}
+	}
+	if find(n, "x-as-written") != nil {
+		set(n, "x-go-type", "json.RawMessage", "!!str")
 	}
 	if find(n, "x-currency") != nil || find(n, "x-currency-fixed") != nil {
 		set(n, "x-go-type", "contract.Decimal", "!!str")
