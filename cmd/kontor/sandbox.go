@@ -31,6 +31,8 @@ type sandboxCommand struct {
 	WebhookURL string            `name:"webhook-url" help:"Where the demo partner's webhooks go." env:"KONTOR_WEBHOOK_URL"`
 	APIKey     string            `name:"api-key" help:"An API key of your own for the demo partner." env:"KONTOR_API_KEY"`
 	Set        map[string]string `help:"Settings of the demo partner by name." mapsep:"none"`
+
+	EventsRetention time.Duration `help:"How long events are kept, with their attempts." default:"2160h" env:"KONTOR_EVENTS_RETENTION"`
 }
 
 // credentials are what sandbox.json holds.
@@ -46,11 +48,16 @@ func (c sandboxCommand) Run(ctx context.Context, out io.Writer, log *slog.Logger
 	if c.Environment != string(partner.Staging) {
 		return errors.New("a sandbox is staging: use kontor serve for production")
 	}
+	if c.EventsRetention <= 0 {
+		return errRetention
+	}
 	tracer, err := trace.Start(ctx, log)
 	if err != nil {
 		return err
 	}
-	a, err := c.open(ctx, log, true, sandboxDelay, sepa.SandboxBank, func(cfg *app.Config) { cfg.Tracer = tracer })
+	a, err := c.open(ctx, log, true, sandboxDelay, sepa.SandboxBank, func(cfg *app.Config) {
+		cfg.Tracer, cfg.EventRetention = tracer, c.EventsRetention
+	})
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"kontor/internal/app"
 	"kontor/internal/metrics"
@@ -24,7 +25,8 @@ type serveCommand struct {
 	Roles  []string  `help:"What this node does: api, worker." default:"api,worker" enum:"api,worker" env:"KONTOR_ROLES"`
 	Bank   bankFlags `embed:"" prefix:"bank-"`
 
-	WebhookAllow []string `help:"Networks (CIDR) that webhooks may go to although they are private, loopback or otherwise not public." env:"KONTOR_WEBHOOK_ALLOW" placeholder:"CIDR,…"`
+	WebhookAllow    []string      `help:"Networks (CIDR) that webhooks may go to although they are private, loopback or otherwise not public." env:"KONTOR_WEBHOOK_ALLOW" placeholder:"CIDR,…"`
+	EventsRetention time.Duration `help:"How long events are kept, with their attempts." default:"2160h" env:"KONTOR_EVENTS_RETENTION"`
 
 	MetricsListen string `help:"Address of the operator's listener: /metrics for Prometheus, /healthz and /readyz. A port alone, such as 9464, is on this machine only. Without it there is none." env:"KONTOR_METRICS_LISTEN"`
 }
@@ -51,6 +53,9 @@ func (b bankFlags) bank(environment string) (sepa.Bank, error) {
 
 // Run serves until it is told to stop.
 func (c serveCommand) Run(ctx context.Context, out io.Writer, log *slog.Logger) error {
+	if c.EventsRetention <= 0 {
+		return errRetention
+	}
 	bank, err := c.Bank.bank(c.Environment)
 	if err != nil {
 		return err
@@ -64,7 +69,7 @@ func (c serveCommand) Run(ctx context.Context, out io.Writer, log *slog.Logger) 
 		return err
 	}
 	a, err := c.open(ctx, log, false, sandboxDelay, bank, func(cfg *app.Config) {
-		cfg.Tracer, cfg.WebhookAllow = tracer, allowed
+		cfg.Tracer, cfg.WebhookAllow, cfg.EventRetention = tracer, allowed, c.EventsRetention
 		if c.MetricsListen != "" {
 			cfg.Metrics = metrics.New()
 		}
