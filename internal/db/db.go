@@ -125,7 +125,7 @@ func Open(ctx context.Context, target string, more ...Option) (*DB, error) {
 		option(&o)
 	}
 	if IsPostgres(target) {
-		e, err := openPostgres(ctx, target, o.schema)
+		e, err := openPostgres(ctx, target, o)
 		if err != nil {
 			return nil, err
 		}

@@ -24,14 +24,18 @@ const (
 	pingTimeout    = 2 * time.Second // of a connection that was idle, before it is used again
 )
 
-// postgres runs reads one by one and commits a queue as one pipelined batch: one round trip, one fsync.
+// postgres runs reads one by one and commits queues as pipelined batches, each in one round trip with one fsync:
+// the queues that wait at the same time together (pg_group.go).
 type postgres struct {
-	pool  *pgxpool.Pool
-	watch sync.WaitGroup // of the links
-	stop  context.CancelFunc
+	pool     *pgxpool.Pool
+	line     pgLine
+	suspects pgSuspects
+	observed watch
+	watch    sync.WaitGroup // of the links
+	stop     context.CancelFunc
 }
 
-func openPostgres(ctx context.Context, url string, schema Schema) (*postgres, error) {
+func openPostgres(ctx context.Context, url string, o options) (*postgres, error) {
 	cfg, err := postgresConfig(url)
 	if err != nil {
 		return nil, err
@@ -42,13 +46,13 @@ func openPostgres(ctx context.Context, url string, schema Schema) (*postgres, er
 	if err != nil {
 		return nil, err
 	}
-	e := &postgres{pool: pool}
+	e := &postgres{pool: pool, line: pgLine{free: pgCommitters}, observed: o.watch}
 	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
 	e.stop = stop
 	e.watch.Go(func() { open.watch(watching, cfg.ConnConfig) })
 	err = e.checkDurability(ctx)
 	if err == nil {
-		err = prepareSchema(ctx, url, schema)
+		err = prepareSchema(ctx, url, o.schema)
 	}
 	if err != nil {
 		return nil, errors.Join(err, e.close())
@@ -148,36 +152,6 @@ func (e *postgres) acquire(ctx context.Context) (conn, error) {
 	}
 	return &pgConn{conn: c}, nil
 }
-
-// apply sends the whole queue as one batch. Without explicit BEGIN a pipelined batch is one implicit
-// transaction, committed at its end.
-func (e *postgres) apply(ctx context.Context, c conn, q *queue) error {
-	if c == nil {
-		var err error
-		if c, err = e.acquire(ctx); err != nil {
-			return err
-		}
-	}
-	defer c.release()
-	batch := &pgx.Batch{}
-	for _, ops := range [][]op{q.first, q.ops} {
-		for _, o := range ops {
-			batch.Queue(o.cmd.text, pgArgs(o.args)...)
-		}
-	}
-	for _, m := range q.moves {
-		batch.Queue(pgMove, m.partner, [16]byte(m.account), m.posted, m.held)
-	}
-	timeout, cancel := detached()
-	defer cancel()
-	return pgError(c.(*pgConn).conn.SendBatch(timeout, batch).Close())
-}
-
-// pgMove divides by the number of changed rows, so that a missing account raises: in a pipeline nobody
-// looks at a count before the commit.
-const pgMove = `WITH moved AS (
-	UPDATE account SET posted = posted + $3, held = held + $4 WHERE partner_id = $1 AND id = $2 RETURNING 1
-) SELECT 1 / count(*) FROM moved`
 
 func (e *postgres) lock(ctx context.Context) (lockedConn, error) {
 	c, err := e.take(ctx)

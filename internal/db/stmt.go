@@ -19,9 +19,13 @@ func NewQuery(text string) *Query {
 
 // Command is a registered statement that changes rows and answers nothing.
 type Command struct {
-	text string
-	lite string
+	text    string
+	lite    string
+	set     string   // PostgreSQL: the same INSERT for many rows, with an array per column; empty for other commands
+	columns []column // of an INSERT
 }
+
+type column struct{ name, kind string }
 
 // NewCommand registers a statement that writes. How many rows it changes is never a signal: guards are
 // constraints that raise.
@@ -36,18 +40,25 @@ func NewInsert(table, columns string) *Command {
 	defs := strings.Split(columns, ",")
 	names := make([]string, len(defs))
 	marks := make([]string, len(defs))
+	arrays := make([]string, len(defs))
+	described := make([]column, len(defs))
 	for i, def := range defs {
 		name, kind, ok := strings.Cut(strings.TrimSpace(def), " ")
-		if !ok || !portable[kind] {
+		if !ok || portable[kind] == "" {
 			panic(fmt.Sprintf("db: insert into %s: column %q needs a portable type", table, def))
 		}
+		described[i] = column{name, kind}
 		names[i], marks[i] = name, fmt.Sprintf("$%d", i+1)
+		arrays[i] = fmt.Sprintf("$%d::%s[]", i+1, portable[kind])
 	}
-	text := fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", table, strings.Join(names, ", "), strings.Join(marks, ", "))
-	return &Command{text: text, lite: text}
+	into := fmt.Sprintf("INSERT INTO %s (%s) ", table, strings.Join(names, ", "))
+	text := into + "VALUES (" + strings.Join(marks, ", ") + ")"
+	set := into + "SELECT * FROM unnest(" + strings.Join(arrays, ", ") + ")"
+	return &Command{text: text, lite: text, set: set, columns: described}
 }
 
-var portable = map[string]bool{"bigint": true, "text": true, "boolean": true, "uuid": true, "bytes": true}
+// portable are the types of columns, and what PostgreSQL calls them.
+var portable = map[string]string{"bigint": "bigint", "text": "text", "boolean": "boolean", "uuid": "uuid", "bytes": "bytea"}
 
 func withoutLocks(text string) string {
 	text = strings.TrimSpace(text)

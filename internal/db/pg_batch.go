@@ -1,0 +1,294 @@
+package db
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"kontor/internal/clock"
+)
+
+// pgBatch is a group as it is sent: few statements, whose parameters are arrays, in PostgreSQL's binary format.
+// All groups take their locks in the same order: the idempotency keys, the other tables by name, in each the
+// rows by their columns, then the accounts.
+type pgBatch struct {
+	statements []pgStatement
+}
+
+type pgStatement struct {
+	text   string
+	params [][]byte
+}
+
+// Moves of many accounts are two statements. The first locks the accounts in the order in which they are given:
+// a single UPDATE would lock them in the order of its plan. The inner SELECT is run for each element of the
+// array in turn, as it depends on it and, having a lock, cannot be merged with the outer one. Its division
+// raises when an account does not exist, as pgMove's does.
+const (
+	pgLock = `SELECT 1 / (CASE WHEN count(*) = cardinality($2::uuid[]) THEN 1 ELSE 0 END)
+	FROM unnest($1::bigint[], $2::uuid[]) AS m(partner_id, id)
+	CROSS JOIN LATERAL (
+		SELECT 1 FROM account a WHERE a.partner_id = m.partner_id AND a.id = m.id FOR NO KEY UPDATE
+	) AS locked`
+	pgMoves = `UPDATE account AS a SET posted = a.posted + m.posted, held = a.held + m.held
+	FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::bigint[]) AS m(partner_id, id, posted, held)
+	WHERE a.partner_id = m.partner_id AND a.id = m.id`
+)
+
+// newPgBatch merges queues of INSERTs and moves.
+func newPgBatch(queues []*queue) (*pgBatch, error) {
+	b := &pgBatch{}
+	var first, others pgSets
+	var all queue
+	for _, q := range queues {
+		first = first.add(q.first)
+		others = others.add(q.ops)
+		all.moves = append(all.moves, q.moves...)
+	}
+	for _, sets := range []pgSets{first, others} {
+		slices.SortFunc(sets, func(a, b *pgSet) int { return strings.Compare(a.cmd.set, b.cmd.set) })
+		for _, s := range sets {
+			params, err := s.params()
+			if err != nil {
+				return nil, err
+			}
+			b.statements = append(b.statements, pgStatement{s.cmd.set, params})
+		}
+	}
+	if len(all.moves) > 0 {
+		all.settle()
+		params := moveParams(all.moves)
+		b.statements = append(b.statements, pgStatement{pgLock, params[:2]}, pgStatement{pgMoves, params})
+	}
+	return b, nil
+}
+
+var binaryFormat = []int16{pgtype.BinaryFormatCode}
+
+// send commits the batch: without explicit BEGIN a pipeline is one implicit transaction, committed at its end.
+// An error that is ErrUnavailable leaves open whether that happened; with any other, nothing was committed.
+func (b *pgBatch) send(c *pgxpool.Conn) error {
+	timeout, cancel := detached()
+	defer cancel()
+	prepared := make([]*pgconn.StatementDescription, len(b.statements))
+	for i, s := range b.statements {
+		var err error
+		if prepared[i], err = c.Conn().Prepare(timeout, s.text, s.text); err != nil {
+			return pgError(err)
+		}
+	}
+	p := c.Conn().PgConn().StartPipeline(timeout)
+	for i, s := range b.statements {
+		p.SendQueryStatement(prepared[i], s.params, binaryFormat, nil)
+	}
+	if err := p.Sync(); err != nil {
+		_ = p.Close()
+		return undecided(err)
+	}
+	err := b.results(p)
+	if closed := p.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		return nil
+	}
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && !c.Conn().IsClosed() {
+		return pgError(err)
+	}
+	return undecided(err)
+}
+
+// results reads what the statements answer, up to the commit.
+func (b *pgBatch) results(p *pgconn.Pipeline) error {
+	for range b.statements {
+		r, err := p.GetResults()
+		if err != nil {
+			return err
+		}
+		reader, ok := r.(*pgconn.ResultReader)
+		if !ok {
+			return fmt.Errorf("a statement answers %T", r)
+		}
+		if _, err := reader.Close(); err != nil {
+			return err
+		}
+	}
+	r, err := p.GetResults()
+	if err != nil {
+		return err
+	}
+	if _, ok := r.(*pgconn.PipelineSync); !ok {
+		return fmt.Errorf("the end of the batch answers %T", r)
+	}
+	return nil
+}
+
+// undecided is the error of a commit that may or may not have happened.
+func undecided(err error) error { return fmt.Errorf("%w: commit of a group: %w", ErrUnavailable, err) }
+
+// pgSets are the rows to insert, by statement.
+type pgSets []*pgSet
+
+type pgSet struct {
+	cmd  *Command
+	rows [][]any
+}
+
+func (sets pgSets) add(ops []op) pgSets {
+	for _, o := range ops {
+		i := slices.IndexFunc(sets, func(s *pgSet) bool { return s.cmd == o.cmd })
+		if i < 0 {
+			i = len(sets)
+			sets = append(sets, &pgSet{cmd: o.cmd})
+		}
+		sets[i].rows = append(sets[i].rows, o.args)
+	}
+	return sets
+}
+
+// params sorts the rows and encodes them column by column.
+func (s *pgSet) params() ([][]byte, error) {
+	for _, row := range s.rows {
+		if len(row) != len(s.cmd.columns) {
+			return nil, fmt.Errorf("db: %d arguments for %s", len(row), s.cmd.text)
+		}
+	}
+	slices.SortStableFunc(s.rows, compareRows)
+	params := make([][]byte, len(s.cmd.columns))
+	for i, column := range s.cmd.columns {
+		buf := appendArray(nil, column.kind, len(s.rows))
+		for _, row := range s.rows {
+			var err error
+			if buf, err = appendValue(buf, column.kind, row[i]); err != nil {
+				return nil, fmt.Errorf("db: column %s of %s: %w", column.name, s.cmd.text, err)
+			}
+		}
+		params[i] = buf
+	}
+	return params, nil
+}
+
+func compareRows(a, b []any) int {
+	for i := range a {
+		if c := compareValues(a[i], b[i]); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+// compareValues orders the values that keys are made of; others are equal.
+func compareValues(a, b any) int {
+	switch a := a.(type) {
+	case int64:
+		if b, ok := b.(int64); ok {
+			return cmp.Compare(a, b)
+		}
+	case string:
+		if b, ok := b.(string); ok {
+			return strings.Compare(a, b)
+		}
+	case clock.ID:
+		if b, ok := b.(clock.ID); ok {
+			return bytes.Compare(a[:], b[:])
+		}
+	}
+	return 0
+}
+
+func moveParams(moves []move) [][]byte {
+	n := len(moves)
+	partners, accounts := appendArray(nil, "bigint", n), appendArray(nil, "uuid", n)
+	posted, held := appendArray(nil, "bigint", n), appendArray(nil, "bigint", n)
+	for _, m := range moves {
+		partners = appendBigint(partners, m.partner)
+		accounts = appendBytes(accounts, m.account[:])
+		posted = appendBigint(posted, m.posted)
+		held = appendBigint(held, m.held)
+	}
+	return [][]byte{partners, accounts, posted, held}
+}
+
+var elementOID = map[string]uint32{
+	"bigint": pgtype.Int8OID, "text": pgtype.TextOID, "boolean": pgtype.BoolOID, "uuid": pgtype.UUIDOID, "bytes": pgtype.ByteaOID,
+}
+
+// appendArray begins an array of one dimension: dimensions, whether there may be NULLs, the elements' type,
+// how many, the first index.
+func appendArray(buf []byte, kind string, elements int) []byte {
+	buf = slices.Grow(buf, 20+elements*20)
+	for _, v := range []uint32{1, 1, elementOID[kind], uint32(elements), 1} { //nolint:gosec // at most a few hundred elements
+		buf = binary.BigEndian.AppendUint32(buf, v)
+	}
+	return buf
+}
+
+func appendBigint(buf []byte, v int64) []byte {
+	buf = binary.BigEndian.AppendUint32(buf, 8)
+	return binary.BigEndian.AppendUint64(buf, uint64(v)) //nolint:gosec // the bits of the number
+}
+
+func appendBytes(buf, v []byte) []byte {
+	buf = binary.BigEndian.AppendUint32(buf, uint32(len(v))) //nolint:gosec // checked by appendValue
+	return append(buf, v...)
+}
+
+// appendValue encodes an element: its length, and its bytes. The length of NULL is -1.
+func appendValue(buf []byte, kind string, value any) ([]byte, error) {
+	switch v := value.(type) {
+	case nil:
+		return binary.BigEndian.AppendUint32(buf, math.MaxUint32), nil
+	case clock.ID:
+		if kind == "uuid" {
+			return appendBytes(buf, v[:]), nil
+		}
+	case string:
+		if kind == "text" && len(v) < math.MaxInt32 {
+			buf = binary.BigEndian.AppendUint32(buf, uint32(len(v))) //nolint:gosec // just checked
+			return append(buf, v...), nil
+		}
+	case []byte:
+		if v == nil {
+			return appendValue(buf, kind, nil)
+		}
+		if kind == "bytes" && len(v) < math.MaxInt32 {
+			return appendBytes(buf, v), nil
+		}
+	case bool:
+		if kind == "boolean" {
+			b := byte(0)
+			if v {
+				b = 1
+			}
+			return appendBytes(buf, []byte{b}), nil
+		}
+	default:
+		if number, ok := bigint(value); ok && kind == "bigint" {
+			return appendBigint(buf, number), nil
+		}
+	}
+	return nil, fmt.Errorf("%T is no %s", value, kind)
+}
+
+func bigint(value any) (int64, bool) {
+	switch v := value.(type) {
+	case int64:
+		return v, true
+	case int:
+		return int64(v), true
+	case time.Time:
+		return toMicros(v), true
+	}
+	return 0, false
+}
