@@ -89,6 +89,9 @@ func postgresConfig(url string) (*pgxpool.Config, error) {
 		"lock_timeout":                        "10s",
 		"statement_timeout":                   "15s",
 		"idle_in_transaction_session_timeout": "30s",
+		// A plan made while a table was small stays with its connection until somebody analyses the table. A
+		// sequential scan would then read all of a table that has grown; an index costs little on a small one.
+		"enable_seqscan": "off",
 	} {
 		cfg.ConnConfig.RuntimeParams[name] = value
 	}
@@ -104,7 +107,7 @@ func prepareSchema(ctx context.Context, url string, schema Schema) error {
 	return errors.Join(err, handle.Close())
 }
 
-// migrationPool connects without the statement time-out: an index may take its time.
+// migrationPool connects without the limits for requests: an index may take its time.
 func migrationPool(url string) (*sql.DB, error) {
 	cfg, err := postgresConfig(url)
 	if err != nil {
@@ -112,6 +115,7 @@ func migrationPool(url string) (*sql.DB, error) {
 	}
 	delete(cfg.ConnConfig.RuntimeParams, "statement_timeout")
 	delete(cfg.ConnConfig.RuntimeParams, "idle_in_transaction_session_timeout")
+	delete(cfg.ConnConfig.RuntimeParams, "enable_seqscan")
 	return stdlib.OpenDB(*cfg.ConnConfig), nil
 }
 
@@ -153,37 +157,6 @@ func (e *postgres) acquire(ctx context.Context) (conn, error) {
 	return &pgConn{conn: c}, nil
 }
 
-func (e *postgres) lock(ctx context.Context) (lockedConn, error) {
-	c, err := e.take(ctx)
-	if err != nil {
-		return nil, err
-	}
-	l := &pgLocked{pgConn{conn: c}}
-	if err := l.run("BEGIN"); err != nil {
-		c.Release()
-		return nil, err
-	}
-	return l, nil
-}
-
-func (e *postgres) snapshot(ctx context.Context) (conn, error) {
-	c, err := e.take(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s := &pgSnapshot{pgLocked{pgConn{conn: c}}}
-	if err := s.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"); err != nil {
-		c.Release()
-		return nil, err
-	}
-	// A verification of a large ledger reads for longer than a request may.
-	if err := s.run("SET LOCAL statement_timeout = 0"); err != nil {
-		s.release()
-		return nil, err
-	}
-	return s, nil
-}
-
 type pgConn struct {
 	conn *pgxpool.Conn
 }
@@ -195,57 +168,14 @@ func (c *pgConn) query(q *Query, args []any) (rowSource, error) {
 		cancel()
 		return nil, pgError(err)
 	}
-	return &pgRows{rows: rows, cancel: cancel}, nil
+	return &pgRows{rows: rows, end: cancel}, nil
 }
 
 func (c *pgConn) release() { c.conn.Release() }
 
-type pgLocked struct{ pgConn }
-
-func (l *pgLocked) run(text string, args ...any) error {
-	timeout, cancel := detached()
-	defer cancel()
-	_, err := l.conn.Exec(timeout, text, args...)
-	return pgError(err)
-}
-
-func (l *pgLocked) exec(c *Command, args []any) error { return l.run(c.text, pgArgs(args)...) }
-
-func (l *pgLocked) move(m move) error {
-	return l.run(pgMove, m.partner, [16]byte(m.account), m.posted, m.held)
-}
-
-func (l *pgLocked) commit() error {
-	defer l.conn.Release()
-	timeout, cancel := detached()
-	defer cancel()
-	tag, err := l.conn.Exec(timeout, "COMMIT")
-	if err == nil && tag.String() == "ROLLBACK" {
-		return errors.New("db: commit of a failed transaction")
-	}
-	return pgError(err)
-}
-
-func (l *pgLocked) rollback() {
-	_ = l.run("ROLLBACK") // when it fails the pool destroys the connection, which rolls back as well
-	l.conn.Release()
-}
-
-type pgSnapshot struct{ pgLocked }
-
-func (s *pgSnapshot) release() { s.rollback() }
-
-func (s *pgSnapshot) query(q *Query, args []any) (rowSource, error) {
-	rows, err := s.conn.Query(context.Background(), q.text, pgArgs(args)...)
-	if err != nil {
-		return nil, pgError(err)
-	}
-	return &pgRows{rows: rows, cancel: func() {}}, nil
-}
-
 type pgRows struct {
-	rows   pgx.Rows
-	cancel context.CancelFunc
+	rows pgx.Rows
+	end  func()
 }
 
 func (r *pgRows) Next() bool { return r.rows.Next() }
@@ -253,7 +183,7 @@ func (r *pgRows) Err() error { return pgError(r.rows.Err()) }
 
 func (r *pgRows) Close() {
 	r.rows.Close()
-	r.cancel()
+	r.end()
 }
 
 func (r *pgRows) scan(dest []any) error {

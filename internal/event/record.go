@@ -26,12 +26,15 @@ func (d *Deliverer) observe(r result) {
 	}
 }
 
-// The guards of storeResult keep a node that lost its lane from undoing what its successor stored. An attempt that
-// is in the log already is written again when a commit succeeded and its answer was lost.
+// The guards of storeResult keep a node that lost its lane from undoing what its successor stored; COALESCE keeps
+// PostgreSQL from taking the status for a reason to search all of the partner's pending events instead of the
+// primary key. An attempt that is in the log already is written again when a commit succeeded and its answer was
+// lost.
 var (
 	storeResult = db.NewCommand(`
 		UPDATE event SET status = $4, attempts = $5, due_at = $6, outcome = $7
-		WHERE partner_id = $1 AND object_id = $2 AND version = $3 AND status = 'PENDING' AND attempts <= $5`)
+		WHERE partner_id = $1 AND object_id = $2 AND version = $3 AND COALESCE(status, '') = 'PENDING'
+			AND attempts <= $5`)
 	insertAttempt = db.NewCommand(`
 		INSERT INTO event_attempt (partner_id, event_id, id, at, outcome, duration_ms, answer)
 		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (partner_id, event_id, id) DO NOTHING`)
