@@ -26,3 +26,34 @@ func MigrateFiles(ctx context.Context, target string, files fs.FS) error {
 
 // WithConnected prepares each connection to SQLite further.
 func WithConnected(f func(*sqlite.Conn) error) Option { return func(o *options) { o.connected = f } }
+
+// HoldLine keeps Updates on PostgreSQL in line until release is called: as if all committers were at work.
+func HoldLine(d *DB) (release func()) {
+	l := &d.engine.(*postgres).line
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	held := l.free
+	l.free = 0
+	return func() {
+		l.mu.Lock()
+		l.free = held - 1
+		l.mu.Unlock()
+		l.pass(nil)
+	}
+}
+
+// InLine is how many Updates stand in line.
+func InLine(d *DB) int {
+	l := &d.engine.(*postgres).line
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.waiting)
+}
+
+// Suspected is how many accounts and idempotency keys go alone for a moment on PostgreSQL.
+func Suspected(d *DB) int {
+	s := &d.engine.(*postgres).suspects
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.until)
+}

@@ -240,11 +240,26 @@ func (l *injectedLocked) write(text string, call func() error) error {
 	case Refuse:
 		return errInjected
 	case Break, Collide:
-		return f.outcome(l.locked.exec(breaking, nil))
+		return f.outcome(l.atOnce(breaking))
 	case Abort:
-		return errors.Join(errInjected, l.locked.exec(aborting, nil))
+		return errors.Join(errInjected, l.atOnce(aborting))
 	}
 	return f.outcome(call())
+}
+
+var nothing = NewQuery("SELECT 1")
+
+// atOnce executes a statement now, for which it takes a read: PostgreSQL's engine keeps what has no answer.
+func (l *injectedLocked) atOnce(c *Command) error {
+	if err := l.locked.exec(c, nil); err != nil {
+		return err
+	}
+	rows, err := l.locked.query(nothing, nil)
+	if err != nil {
+		return err
+	}
+	rows.Close()
+	return rows.Err()
 }
 
 func (l *injectedLocked) commit() error {
