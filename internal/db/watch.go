@@ -30,7 +30,7 @@ type Observer interface {
 	Retried(cause string)
 	// Applied tells that a queue was committed or refused, and how long that took with its wait in line.
 	Applied(took time.Duration)
-	// Grouped tells how many Updates one commit on SQLite held.
+	// Grouped tells how many Updates one commit held; on PostgreSQL an Update that goes alone is not told of.
 	Grouped(members int)
 }
 

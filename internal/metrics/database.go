@@ -31,7 +31,7 @@ func newDatabase(r prometheus.Registerer) *Database {
 		}),
 		groups: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "kontor_db_group_size", Buckets: []float64{1, 2, 4, 8, 16, 32, 64},
-			Help: "Updates that one commit on SQLite held.",
+			Help: "Updates that one commit held.",
 		}),
 	}
 	r.MustRegister(transactions, d.retries, d.applied, d.groups)
