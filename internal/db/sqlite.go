@@ -35,7 +35,24 @@ func openSQLite(ctx context.Context, path string, o options) (*lite, error) {
 	} else if err := createPrivately(path); err != nil {
 		return nil, err
 	}
-	unique, err := prepareLite(ctx, path, o.schema)
+	// The handle of the migrations is closed last: whoever closes the last connection to a file takes it for itself
+	// for a moment, and another process that starts meanwhile would find it locked.
+	handle, err := sql.Open("sqlite", dataSource(path))
+	if err != nil {
+		return nil, err
+	}
+	e, err := connectSQLite(ctx, handle, path, o)
+	if err != nil {
+		return nil, errors.Join(err, handle.Close())
+	}
+	return e, handle.Close()
+}
+
+func connectSQLite(ctx context.Context, handle *sql.DB, path string, o options) (*lite, error) {
+	if _, _, err := prepare(ctx, handle, SQLite, o.schema); err != nil {
+		return nil, err
+	}
+	unique, err := uniqueNames(ctx, handle)
 	if err != nil {
 		return nil, err
 	}
@@ -50,19 +67,6 @@ func openSQLite(ctx context.Context, path string, o options) (*lite, error) {
 	}
 	e.writer = startWriter(e)
 	return e, nil
-}
-
-// prepareLite brings the schema up to date, and reads the names of its unique indexes.
-func prepareLite(ctx context.Context, path string, schema Schema) (unique map[string]string, err error) {
-	handle, err := sql.Open("sqlite", dataSource(path))
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, handle.Close()) }()
-	if _, _, err := prepare(ctx, handle, SQLite, schema); err != nil {
-		return nil, err
-	}
-	return uniqueNames(ctx, handle)
 }
 
 // createPrivately makes the file readable by its owner only: SQLite would follow the umask.
