@@ -2,7 +2,7 @@ package event
 
 import (
 	"errors"
-	"fmt"
+	"slices"
 	"time"
 
 	"kontor/internal/clock"
@@ -51,14 +51,21 @@ type Filter struct {
 const entryColumns = "id, type, object_id, COALESCE(sequence, 0) AS sequence, status, created_at, attempts"
 
 // The list is ordered by creation, as all lists are, and not by the sequence, so that an event which gets its number
-// between two pages keeps its place. A page reads a stretch of an index for each status, whichever filters there
-// are, and those without a number. status = 'PENDING' is written out for the planners, as in number.go.
+// between two pages keeps its place. A page reads a stretch of event_list, or of the indexes of a type and of what
+// failed, and what has no number yet. Of the delivered the log is full, so they are found on the way. The pending
+// are either few, or the newest of all: see pending.
 var (
-	selectList     = listQuery(len(statuses), "")
-	selectByStatus = listQuery(1, "")
-	selectByType   = listQuery(len(statuses), fmt.Sprintf(" AND type = $%d", 6+len(statuses)))
-	selectByBoth   = listQuery(1, " AND type = $7")
-	selectOfObject = db.NewQuery(`
+	lists = map[string]struct{ any, ofType *db.Query }{
+		"":        {listQuery(true, ""), listQuery(true, " AND type = $6")},
+		Delivered: {listQuery(false, " AND status = 'DELIVERED'"), listQuery(false, " AND status = 'DELIVERED' AND type = $6")},
+		Failed:    {listQuery(false, " AND status = 'FAILED'"), listQuery(false, " AND status = 'FAILED' AND type = $6")},
+		Pending: {
+			listQuery(true, " AND COALESCE(status, '') = 'PENDING'"),
+			listQuery(true, " AND COALESCE(status, '') = 'PENDING' AND type = $6"),
+		},
+	}
+	selectPendingOnes = db.NewQuery(`SELECT ` + entryColumns + ` FROM event WHERE partner_id = $1 AND status = 'PENDING' LIMIT $2`)
+	selectOfObject    = db.NewQuery(`
 		SELECT ` + entryColumns + ` FROM event
 		WHERE partner_id = $1 AND object_id = $6 AND ($7 = '' OR status = $7) AND ($8 = '' OR type = $8)
 		AND ` + page.Window("id", 2))
@@ -78,38 +85,59 @@ var (
 	selectLast = db.NewQuery(`SELECT sequence FROM event_lane WHERE partner_id = $1`)
 )
 
-var statuses = []string{Pending, Delivered, Failed}
+// fewPending is how many pending events are sorted for a page; of more, the list itself is searched.
+const fewPending = 1000
 
-func listQuery(keys int, condition string) *db.Query {
-	return db.NewQuery(page.Merged("id", keys,
-		`SELECT `+entryColumns+` FROM event WHERE partner_id = $1 AND status = KEY AND sequence IS NOT NULL`+condition,
-		`SELECT `+entryColumns+` FROM event
-			WHERE partner_id = $1 AND KEY = 'PENDING' AND status = 'PENDING' AND sequence IS NULL`+condition))
+// listQuery reads a page of the events that have a number, and, if asked for, of those without.
+func listQuery(unnumbered bool, condition string) *db.Query {
+	text := `SELECT ` + entryColumns + ` FROM event WHERE partner_id = $1 AND sequence IS NOT NULL` + condition +
+		" AND " + page.Window("id", 2)
+	if unnumbered {
+		text = `SELECT * FROM (` + text + `) AS numbered UNION ALL SELECT * FROM (
+			SELECT ` + entryColumns + ` FROM event
+			WHERE partner_id = $1 AND status = 'PENDING' AND sequence IS NULL` + condition + " AND " + page.Window("id", 2) + `
+			) AS unnumbered ORDER BY created_at DESC, id DESC LIMIT $5`
+	}
+	return db.NewQuery(text)
 }
 
 // List reads events, newest first: as many as the filter's limit says, if there are.
 func List(r db.Reader, partner int64, f Filter) ([]Entry, error) {
 	args := append([]any{partner}, f.Args()...)
-	var query *db.Query
-	switch {
-	case !f.Object.IsZero():
-		query, args = selectOfObject, append(args, f.Object, f.Status, string(f.Type))
-	case f.Status != "" && f.Type != "":
-		query, args = selectByBoth, append(args, f.Status, string(f.Type))
-	case f.Status != "":
-		query, args = selectByStatus, append(args, f.Status)
-	default:
-		query = selectList
-		for _, s := range statuses {
-			args = append(args, s)
-		}
-		if f.Type != "" {
-			query, args = selectByType, append(args, string(f.Type))
+	if !f.Object.IsZero() {
+		return listed(r, f, selectOfObject, append(args, f.Object, f.Status, string(f.Type))...)
+	}
+	if f.Status == Pending {
+		if found, few, err := pending(r, partner, f); few || err != nil {
+			return found, err
 		}
 	}
+	if f.Type != "" {
+		return listed(r, f, lists[f.Status].ofType, append(args, string(f.Type))...)
+	}
+	return listed(r, f, lists[f.Status].any, args...)
+}
+
+// pending lists pending events when there are few of them.
+func pending(r db.Reader, partner int64, f Filter) (found []Entry, few bool, err error) {
+	every := Filter{Range: page.Range{Limit: fewPending + 1}}
+	all, err := listed(r, every, selectPendingOnes, partner, every.Limit)
+	if err != nil || len(all) > fewPending {
+		return nil, false, err
+	}
+	slices.SortFunc(all, func(a, b Entry) int { return a.Position().Compare(b.Position()) })
+	for _, e := range all {
+		if (f.Type == "" || f.Type == e.Type) && f.Contains(e.Position()) && len(found) < f.Limit {
+			found = append(found, e)
+		}
+	}
+	return found, true, nil
+}
+
+// listed reads what a statement answers, as far as it is in the filter's range.
+func listed(r db.Reader, f Filter, query *db.Query, args ...any) (all []Entry, err error) {
 	rows := r.Rows(query, args...)
 	defer rows.Close()
-	var all []Entry
 	for rows.Next() {
 		e, err := scanEntry(rows)
 		if err != nil {

@@ -33,21 +33,14 @@ var (
 			COALESCE(SUM(CASE WHEN event_id = $2 THEN 1 ELSE 0 END), 0),
 			COALESCE(SUM(CASE WHEN event_id = $3 THEN 1 ELSE 0 END), 0)
 		FROM event_redelivery WHERE partner_id = $1`)
-	countRange = db.NewQuery(`
-		SELECT COUNT(*) FROM (
-			SELECT 1 FROM event WHERE partner_id = $1 AND status = $2 AND sequence IS NOT NULL
-			AND created_at >= $3 AND created_at < $4 LIMIT $5) e`)
+	countRange    = map[string]*db.Query{Failed: rangeCount("'FAILED'"), Delivered: rangeCount("'DELIVERED'")}
 	selectSingles = db.NewQuery(`
 		SELECT id, event_id FROM event_redelivery WHERE partner_id = $1 AND event_id <> $2 ORDER BY id LIMIT $3`)
 	selectRange = db.NewQuery(`
 		SELECT id, status, until, position_at, position_id FROM event_redelivery
 		WHERE partner_id = $1 AND event_id = $2 ORDER BY id LIMIT 1`)
-	selectRangeEvents = db.NewQuery(`
-		SELECT ` + resendColumns + `, created_at FROM event
-		WHERE partner_id = $1 AND status = $2 AND sequence IS NOT NULL
-		AND created_at >= $3 AND created_at < $4 AND (created_at > $3 OR id > $5)
-		ORDER BY created_at, id LIMIT $6`)
-	selectResent = db.NewQuery(`
+	selectRangeEvents = map[string]*db.Query{Failed: rangeEvents("'FAILED'"), Delivered: rangeEvents("'DELIVERED'")}
+	selectResent      = db.NewQuery(`
 		SELECT ` + resendColumns + ` FROM event
 		WHERE partner_id = $1 AND id = $2 AND sequence IS NOT NULL AND status <> 'PENDING'`)
 	storeResent = db.NewCommand(`
@@ -60,6 +53,22 @@ var (
 		SELECT DISTINCT a.partner_id FROM event_redelivery a LEFT JOIN event_lane l ON l.partner_id = a.partner_id
 		WHERE l.partner_id IS NULL OR l.node = '' OR l.node = $1 OR l.leased_until <= $2 OR l.leased_until > $3`)
 )
+
+// The status is written out, so that what failed is found by its own index.
+func rangeCount(status string) *db.Query {
+	return db.NewQuery(`
+		SELECT COUNT(*) FROM (
+			SELECT 1 FROM event WHERE partner_id = $1 AND status = ` + status + ` AND sequence IS NOT NULL
+			AND created_at >= $2 AND created_at < $3 LIMIT $4) e`)
+}
+
+func rangeEvents(status string) *db.Query {
+	return db.NewQuery(`
+		SELECT ` + resendColumns + `, created_at FROM event
+		WHERE partner_id = $1 AND status = ` + status + ` AND sequence IS NOT NULL
+		AND created_at >= $2 AND created_at < $3 AND (created_at > $2 OR id > $4)
+		ORDER BY created_at, id LIMIT $5`)
+}
 
 const resendColumns = "object_id, version, id, type, body, sequence, attempts"
 
@@ -88,7 +97,7 @@ func (l *Log) Redeliver(tx *db.Tx, partner int64, id clock.ID) (int64, error) {
 // RedeliverRange queues one more attempt of each event with a status, Failed or Delivered, that was created from a
 // time on and before another. It answers how many there are, but at most 10,000. P429 when too many ranges wait.
 func (l *Log) RedeliverRange(tx *db.Tx, partner int64, status string, from, until time.Time) (count int64, err error) {
-	if err := tx.Row(countRange, partner, status, from, until, countLimit).Scan(&count); err != nil || count == 0 {
+	if err := tx.Row(countRange[status], partner, from, until, countLimit).Scan(&count); err != nil || count == 0 {
 		return 0, err
 	}
 	_, ranges, _, err := redeliveries(tx, partner, clock.ID{})
@@ -278,7 +287,7 @@ func loadBatch(r db.Reader, partner int64) (batch, error) {
 	if err != nil {
 		return b, err
 	}
-	rows := r.Rows(selectRangeEvents, partner, status, at, until, last, resendBatch)
+	rows := r.Rows(selectRangeEvents[status], partner, at, until, last, resendBatch)
 	defer rows.Close()
 	for rows.Next() {
 		e, err := scanResent(rows, partner, &b.at)

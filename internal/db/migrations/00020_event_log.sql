@@ -29,9 +29,11 @@ CREATE TABLE event_redelivery (
     PRIMARY KEY (partner_id, id)
 );
 
+-- An event enters these once, when it gets its number, and stays: what becomes of its delivery changes none of them.
 CREATE UNIQUE INDEX event_id_key ON event (partner_id, id) WHERE sequence IS NOT NULL;
-CREATE INDEX event_by_status ON event (partner_id, status, created_at, id) WHERE sequence IS NOT NULL;
-CREATE INDEX event_by_type ON event (partner_id, type, status, created_at, id) WHERE sequence IS NOT NULL;
+CREATE INDEX event_list ON event (partner_id, created_at, id) WHERE sequence IS NOT NULL;
+CREATE INDEX event_list_type ON event (partner_id, type, created_at, id) WHERE sequence IS NOT NULL;
+CREATE INDEX event_list_failed ON event (partner_id, created_at, id) WHERE status = 'FAILED';
 
 -- Bodies with members that are to be removed: codes, document numbers.
 ALTER TABLE event ADD COLUMN secrets BOOLEAN NOT NULL DEFAULT FALSE;
