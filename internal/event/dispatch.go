@@ -6,6 +6,7 @@ import (
 	"maps"
 	"time"
 
+	"kontor/internal/clock"
 	"kontor/internal/db"
 )
 
@@ -33,7 +34,12 @@ var (
 // refill numbers new events and loads pending ones. Numbers are committed before anything is sent.
 func (l *lane) refill(ctx context.Context) error {
 	if l.fresh && (l.live.size == 0 || time.Since(l.numbered) >= numberEvery) {
-		err := l.number(func() (int, error) { return numberMore(ctx, l.d.cfg.DB, l.partner, l.d.node) })
+		if err := l.readTarget(ctx); err != nil {
+			return err
+		}
+		err := l.number(func() (numbered, error) {
+			return numberMore(ctx, l.d.cfg.DB, l.partner, l.d.node, l.refuse)
+		})
 		if errors.Is(err, errHeld) {
 			return errLost
 		}
@@ -120,6 +126,12 @@ func (l *lane) sendNext(ctx context.Context, held *lease, now time.Time) (begun,
 	}
 	l.begin(held, way, next)
 	return true, true, nil
+}
+
+// refuse is the refusal of the events that the lane numbers.
+func (l *lane) refuse(kind Type) (exchange, bool) {
+	why := l.route(kind).refusal
+	return exchange{id: clock.NewID(), at: l.d.cfg.Clock.Now(), outcome: why}, why != ""
 }
 
 // takeSlot takes one of the slots that lanes share for attempts beyond their first.

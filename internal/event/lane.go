@@ -126,7 +126,7 @@ func (l *lane) serve(ctx context.Context) error {
 	l.targetAt, l.breakers = time.Time{}, map[string]*breaker{}
 	l.clean, l.recovered = map[string]bool{}, map[string]struct{}{}
 	until := time.Now().Add(leaseTime)
-	err := l.number(func() (int, error) { return take(ctx, l.d.cfg.DB, l.partner, l.d.node, until) })
+	err := l.number(func() (numbered, error) { return take(ctx, l.d.cfg.DB, l.partner, l.d.node, until) })
 	if err != nil {
 		return err
 	}
@@ -153,17 +153,22 @@ func (l *lane) hold(held *lease) {
 }
 
 // number runs what gives numbers to events.
-func (l *lane) number(give func() (count int, err error)) error {
-	count := 0
+func (l *lane) number(give func() (numbered, error)) error {
+	var n numbered
 	err := l.d.limited(func() (err error) {
-		count, err = give()
+		n, err = give()
 		return err
 	})
-	l.fresh = count >= numberBatch
-	l.more = l.more || count > 0
-	l.moreOld = true
+	if err != nil {
+		return err
+	}
+	for range n.refused {
+		l.d.observe(result{status: Failed})
+	}
+	l.fresh = n.all >= numberBatch
+	l.more = l.more || n.all > n.refused
 	l.numbered = time.Now()
-	return err
+	return nil
 }
 
 func (l *lane) release(ctx context.Context) error {

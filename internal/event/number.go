@@ -33,17 +33,20 @@ var (
 	releaseLane = db.NewCommand(`
 		UPDATE event_lane SET node = '', leased_until = 0 WHERE partner_id = $1 AND node = $2`)
 	selectUnnumbered = db.NewQuery(`
-		SELECT e.object_id, e.version, COALESCE((
+		SELECT e.object_id, e.version, e.id, e.type, COALESCE((
 			SELECT p.version FROM event p
 			WHERE p.partner_id = e.partner_id AND p.object_id = e.object_id AND p.version = e.version - 1
 			AND p.sequence IS NULL), 0)
 		FROM event e WHERE e.partner_id = $1 AND e.status = 'PENDING' AND e.sequence IS NULL
 		ORDER BY e.sequence, e.created_at LIMIT $2`)
 	selectEarlier = db.NewQuery(`
-		SELECT version FROM event
+		SELECT version, id, type FROM event
 		WHERE partner_id = $1 AND object_id = $2 AND version < $3 AND sequence IS NULL ORDER BY version`)
 	setSequence = db.NewCommand(`
 		UPDATE event SET sequence = $4 WHERE partner_id = $1 AND object_id = $2 AND version = $3`)
+	setRefused = db.NewCommand(`
+		UPDATE event SET sequence = $4, status = 'FAILED', attempts = 1, outcome = $5
+		WHERE partner_id = $1 AND object_id = $2 AND version = $3`)
 )
 
 // key is an event within its partner.
@@ -52,9 +55,19 @@ type key struct {
 	version int64
 }
 
+// unnumberedEvent is one that gets its number.
+type unnumberedEvent struct {
+	key
+	id   clock.ID
+	kind Type
+}
+
+// numbered is how many events got a number, and how many of them ended with it, because they go nowhere.
+type numbered struct{ all, refused int }
+
 // take takes the lane's lease until the given time, and gives numbers to events that have none. It answers how
 // many, and errHeld when the lane is another node's.
-func take(ctx context.Context, d *db.DB, partner int64, node string, until time.Time) (count int, err error) {
+func take(ctx context.Context, d *db.DB, partner int64, node string, until time.Time) (n numbered, err error) {
 	err = d.Update(ctx, func(tx *db.Tx) error {
 		tx.Locked()
 		var sequence int64
@@ -69,19 +82,19 @@ func take(ctx context.Context, d *db.DB, partner int64, node string, until time.
 		if holder != node && holder != "" && runs(leased) {
 			return errHeld
 		}
-		if count, err = number(tx, partner, sequence); err != nil {
+		if n, err = number(tx, partner, sequence, nil); err != nil {
 			return err
 		}
-		tx.Write(updateLane, partner, sequence+int64(count), node, until)
+		tx.Write(updateLane, partner, sequence+int64(n.all), node, until)
 		return nil
 	})
-	return count, err
+	return n, err
 }
 
-// numberMore gives numbers to events that have none, for the lane's holder, and answers how many; errHeld when
-// it is not this node's any more. It does not lock the lane, so its commit shares the way of all others. Should
-// another node take the lane at this moment, event_sequence_key lets one of the two win.
-func numberMore(ctx context.Context, d *db.DB, partner int64, node string) (count int, err error) {
+// numberMore gives numbers to events that have none, for the lane's holder; errHeld when it is not this node's any
+// more. It does not lock the lane, so its commit shares the way of all others. Should another node take the lane at
+// this moment, event_sequence_key lets one of the two win.
+func numberMore(ctx context.Context, d *db.DB, partner int64, node string, refuse refusal) (n numbered, err error) {
 	err = d.Update(ctx, func(tx *db.Tx) error {
 		var sequence int64
 		var holder string
@@ -91,40 +104,55 @@ func numberMore(ctx context.Context, d *db.DB, partner int64, node string) (coun
 		if holder != node {
 			return errHeld
 		}
-		if count, err = number(tx, partner, sequence); err != nil || count == 0 {
+		if n, err = number(tx, partner, sequence, refuse); err != nil || n.all == 0 {
 			return err
 		}
-		tx.Write(countLane, partner, sequence+int64(count))
+		tx.Write(countLane, partner, sequence+int64(n.all))
 		return nil
 	})
-	return count, err
+	return n, err
 }
 
-// number writes the numbers behind a sequence. Numbers have no gaps, because the counter commits with them.
-func number(tx *db.Tx, partner, sequence int64) (count int, err error) {
+// refusal answers the attempt that stands for all of an event that goes nowhere; none for one that is to be sent.
+type refusal func(Type) (exchange, bool)
+
+// number writes the numbers behind a sequence. Numbers have no gaps, because the counter commits with them. An
+// event that goes nowhere fails at once: to load it and to store that would cost as much again.
+func number(tx *db.Tx, partner, sequence int64, refuse refusal) (n numbered, err error) {
 	events, err := unnumbered(tx, partner)
-	for i, e := range events {
-		tx.Write(setSequence, partner, e.object, e.version, sequence+int64(i)+1)
+	for _, e := range events {
+		n.all++
+		if refuse != nil {
+			if x, refused := refuse(e.kind); refused {
+				n.refused++
+				tx.Write(setRefused, partner, e.object, e.version, sequence+int64(n.all), x.outcome)
+				x.write(tx, &delivery{partner: partner, id: e.id})
+				continue
+			}
+		}
+		tx.Write(setSequence, partner, e.object, e.version, sequence+int64(n.all))
 	}
-	return len(events), err
+	return n, err
 }
 
 // unnumbered reads the oldest events without a number, in the order in which they get theirs.
-func unnumbered(tx *db.Tx, partner int64) ([]key, error) {
-	var batch, open []key // open: those whose predecessor has no number either
+func unnumbered(tx *db.Tx, partner int64) ([]unnumberedEvent, error) {
+	var batch, open []unnumberedEvent // open: those whose predecessor has no number either
 	known := map[key]bool{}
 	rows := tx.Rows(selectUnnumbered, partner, numberBatch)
 	defer rows.Close()
 	for rows.Next() {
-		var k key
+		var e unnumberedEvent
+		var kind string
 		var predecessor int64
-		if err := rows.Scan(&k.object, &k.version, &predecessor); err != nil {
+		if err := rows.Scan(&e.object, &e.version, &e.id, &kind, &predecessor); err != nil {
 			return nil, err
 		}
-		batch = append(batch, k)
-		known[k] = true
+		e.kind = Type(kind)
+		batch = append(batch, e)
+		known[e.key] = true
 		if predecessor > 0 {
-			open = append(open, k)
+			open = append(open, e)
 		}
 	}
 	if err := rows.Err(); err != nil {
@@ -132,18 +160,18 @@ func unnumbered(tx *db.Tx, partner int64) ([]key, error) {
 	}
 	// The clocks of two nodes differ, so an object's earlier event may bear the later time and stand
 	// beyond the batch. It is fetched.
-	var missing []key
-	for _, k := range open {
-		if known[key{k.object, k.version - 1}] {
+	var missing []unnumberedEvent
+	for _, e := range open {
+		if known[key{e.object, e.version - 1}] {
 			continue
 		}
-		found, err := earlier(tx, partner, k)
+		found, err := earlier(tx, partner, e.key)
 		if err != nil {
 			return nil, err
 		}
 		for _, f := range found {
-			if !known[f] {
-				known[f] = true
+			if !known[f.key] {
+				known[f.key] = true
 				missing = append(missing, f)
 			}
 		}
@@ -151,33 +179,35 @@ func unnumbered(tx *db.Tx, partner int64) ([]key, error) {
 	return ordered(append(missing, batch...)), nil
 }
 
-func earlier(tx *db.Tx, partner int64, than key) ([]key, error) {
-	var found []key
+func earlier(tx *db.Tx, partner int64, than key) ([]unnumberedEvent, error) {
+	var found []unnumberedEvent
 	rows := tx.Rows(selectEarlier, partner, than.object, than.version)
 	defer rows.Close()
 	for rows.Next() {
-		k := key{object: than.object}
-		if err := rows.Scan(&k.version); err != nil {
+		e := unnumberedEvent{key: key{object: than.object}}
+		var kind string
+		if err := rows.Scan(&e.version, &e.id, &kind); err != nil {
 			return nil, err
 		}
-		found = append(found, k)
+		e.kind = Type(kind)
+		found = append(found, e)
 	}
 	return found, rows.Err()
 }
 
 // ordered keeps the places that each object's events have among all, and puts the object's events into them
 // in the order of their versions.
-func ordered(events []key) []key {
-	versions := map[clock.ID][]key{}
-	for _, k := range events {
-		versions[k.object] = append(versions[k.object], k)
+func ordered(events []unnumberedEvent) []unnumberedEvent {
+	versions := map[clock.ID][]unnumberedEvent{}
+	for _, e := range events {
+		versions[e.object] = append(versions[e.object], e)
 	}
 	for _, of := range versions {
-		slices.SortFunc(of, func(a, b key) int { return cmp.Compare(a.version, b.version) })
+		slices.SortFunc(of, func(a, b unnumberedEvent) int { return cmp.Compare(a.version, b.version) })
 	}
-	for i, k := range events {
-		events[i] = versions[k.object][0]
-		versions[k.object] = versions[k.object][1:]
+	for i, e := range events {
+		events[i] = versions[e.object][0]
+		versions[e.object] = versions[e.object][1:]
 	}
 	return events
 }
