@@ -29,7 +29,8 @@ build: ## build bin/kontor
 .PHONY: test
 test: prerequisites ## install what is missing, then run every test
 	go vet ./...
-	go test -vet=off ./...
+	go test -vet=off $$(go list ./... | grep -v /test/fault$$)
+	go test -vet=off ./test/fault # by themselves: they watch how soon killed programs are back
 	$(if $(RACE),CGO_ENABLED=1 go test -vet=off -race $(RACE:%=./%/...))
 
 # The long tests end after so many minutes; without them, when all is done (10,000 kills, 100 failovers).
