@@ -126,7 +126,7 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 	if err != nil {
 		return nil, err
 	}
-	a.Partners = partner.NewService(d, v, cfg.Clock, cfg.Environment, cat, payments)
+	a.Partners = partner.NewService(d, v, cfg.Clock, cfg.Environment, cat, events, payments)
 	if err := a.Partners.EnsureOperator(ctx); err != nil {
 		return nil, err
 	}

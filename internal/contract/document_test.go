@@ -234,6 +234,7 @@ var webhooks = [][4]string{
 	{"Payment Link", "payment-link-webhook", "paymentLink", ""},
 	{"Card 3DS Code", "card-3ds-webhook", "card", "code"},
 	{"Card Activation Code", "card-activation-webhook", "card", "code"},
+	{"Webhook URL Changed", "webhook/url-changed", "webhookUrl", ""},
 }
 
 func TestWebhooks(t *testing.T) {
@@ -269,6 +270,7 @@ func TestWebhooks(t *testing.T) {
 			delete(wrong, "status")
 			delete(wrong, "code")
 			delete(wrong, "verificationStatus")
+			delete(wrong, "setting")
 			if raw, err = json.Marshal(wrong); err != nil {
 				t.Fatal(err)
 			}

@@ -59,7 +59,7 @@ func (l *lane) refill(ctx context.Context) error {
 				l.more, err = l.load(r, selectPending, l.live, room-l.live.size)
 			}
 			if again && err == nil {
-				if l.again.size == 0 {
+				if l.again.size == l.byHand {
 					l.again.last = 0 // events are sent again in any order
 				}
 				l.moreOld, err = l.load(r, selectAgain, l.again, againSize-l.again.size)
@@ -81,6 +81,7 @@ func (l *lane) load(r db.Reader, from *db.Query, w *window, room int) (more bool
 			return true, err
 		}
 		d.kind = Type(kind)
+		l.d.find(d)
 		w.add(d)
 		d.failing = d.attempts > 0
 		l.suspect = l.suspect || d.failing
@@ -119,9 +120,9 @@ func (l *lane) sendNext(ctx context.Context, held *lease, now time.Time) (begun,
 	if next == nil {
 		return false, false, nil
 	}
-	way := l.route(next.kind)
+	way := l.way(next)
 	if way.refusal != "" {
-		l.store(l.d.refused(next, way.refusal))
+		l.settleRefused(next, way.refusal)
 		return false, true, nil
 	}
 	l.begin(held, way, next)
@@ -130,6 +131,9 @@ func (l *lane) sendNext(ctx context.Context, held *lease, now time.Time) (begun,
 
 // refuse is the refusal of the events that the lane numbers.
 func (l *lane) refuse(kind Type) (exchange, bool) {
+	if !kind.HasRoute() {
+		return exchange{}, false
+	}
 	why := l.route(kind).refusal
 	return exchange{id: clock.NewID(), at: l.d.cfg.Clock.Now(), outcome: why}, why != ""
 }
@@ -166,14 +170,22 @@ func (l *lane) pick(now time.Time) *delivery {
 	return l.again.next(now, l.admits)
 }
 
-// admits tells whether an event of a type may be sent now, or need not be sent at all.
-func (l *lane) admits(kind Type) bool {
-	way := l.route(kind)
+// admits tells whether an event may be sent now, or need not be sent at all.
+func (l *lane) admits(e *delivery) bool {
+	way := l.way(e)
 	if way.refusal != "" {
 		return true
 	}
 	b := l.breakers[way.host]
 	return l.paused == 0 && (b == nil || b.admits())
+}
+
+// way is where an event goes.
+func (l *lane) way(e *delivery) route {
+	if e.own != nil {
+		return *e.own
+	}
+	return l.route(e.kind)
 }
 
 func (l *lane) route(kind Type) route {
@@ -227,7 +239,7 @@ func (l *lane) readTarget(ctx context.Context) error {
 	for _, way := range l.routes {
 		known[way.host] = true
 	}
-	maps.DeleteFunc(l.breakers, func(host string, _ *breaker) bool { return !known[host] })
+	maps.DeleteFunc(l.breakers, func(host string, b *breaker) bool { return !known[host] && b.sending == 0 })
 	l.countBreakers()
 	return nil
 }
@@ -251,6 +263,10 @@ func (l *lane) ended(a attempt) {
 	}
 	if success && !l.clean[a.host] {
 		l.recovered[a.host] = struct{}{}
+	}
+	if a.tried != nil {
+		l.answer(a.result)
+		return
 	}
 	if !success {
 		a.failing, l.suspect = true, true

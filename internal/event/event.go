@@ -41,6 +41,7 @@ const (
 	PaymentLink         Type = "payment-link"
 	Card3DS             Type = "card-3ds-code"
 	CardActivation      Type = "card-activation-code"
+	URLChanged          Type = "webhook-url-changed"
 )
 
 // States of an event's delivery.

@@ -59,8 +59,10 @@ type lane struct {
 	stored   chan result  // has room for all of them
 	answered chan answer  // to the probe; has room for it
 
-	resending atomic.Bool   // redeliveries are under way
-	asked     chan struct{} // there may be redeliveries; holds one
+	resending atomic.Bool    // redeliveries are under way
+	asked     chan struct{}  // there may be redeliveries; holds one
+	tries     chan *delivery // of redeliveries, for the lane to make
+	byHand    int            // of them, the ones in the window again
 }
 
 // attempt is one that ended; without ok it counts for nothing.
@@ -77,6 +79,7 @@ func newLane(d *Deliverer, partner int64, stop <-chan struct{}) *lane {
 		d: d, partner: partner, stop: stop,
 		wake:     make(chan struct{}, 1),
 		asked:    make(chan struct{}, 1),
+		tries:    make(chan *delivery),
 		sent:     make(chan attempt, maxConcurrency),
 		stored:   make(chan result, windowSize+againSize),
 		answered: make(chan answer, 1),
@@ -122,7 +125,7 @@ func (l *lane) close(unlessWoken bool) bool {
 
 // serve holds the lane's lease while there is something to deliver.
 func (l *lane) serve(ctx context.Context) error {
-	l.live, l.again, l.more, l.moreOld = newWindow(), newWindow(), true, true
+	l.live, l.again, l.more, l.moreOld, l.byHand = newWindow(), newWindow(), true, true, 0
 	l.targetAt, l.breakers = time.Time{}, map[string]*breaker{}
 	l.clean, l.recovered = map[string]bool{}, map[string]struct{}{}
 	until := time.Now().Add(leaseTime)
@@ -203,6 +206,8 @@ func (l *lane) work(ctx context.Context, held *lease) error {
 			l.ended(a)
 		case r := <-l.stored:
 			l.settle(r)
+		case e := <-l.tries:
+			l.try(e)
 		case a := <-l.answered:
 			if err := l.judge(ctx, a); err != nil {
 				return err

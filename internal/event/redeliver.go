@@ -13,18 +13,18 @@ import (
 
 // Limits of redelivery.
 const (
-	maxSingles        = 1000 // of one partner that wait, each for one event
-	maxRanges         = 10   // of one partner that wait, each for all events of a range
-	countLimit        = 10_000
-	resendBatch       = 8
-	resendConcurrency = 2           // beside the live attempts of the partner
-	resendLook        = time.Second // a lane looks again for what it was not told of
-	redeliveryRetry   = 10 * time.Second
+	maxSingles      = 1000 // of one partner that wait, each for one event
+	maxRanges       = 10   // of one partner that wait, each for all events of a range
+	countLimit      = 10_000
+	resendBatch     = 8
+	resendLook      = time.Second // a lane looks again for what it was not told of
+	redeliveryRetry = 10 * time.Second
 )
 
 // A redelivery is a row until its last event was tried: it survives whatever happens to the node. The lane works
 // through them beside its live events, single events first, then ranges from the oldest event on, a small batch
-// at a time, whose results and whose end commit together. After a crash at most that batch is sent once more.
+// at a time, whose results and whose end commit together. After a crash or a stop at most that batch is sent once
+// more.
 var (
 	insertRedelivery = db.NewInsert("event_redelivery", `partner_id bigint, id uuid, event_id uuid, status text,
 		until bigint, position_at bigint, position_id uuid`)
@@ -141,50 +141,32 @@ func (d *Deliverer) findRedeliveries(r db.Reader, found map[int64]bool) error {
 	return rows.Err()
 }
 
-// resend works through the partner's redeliveries while the lane is held. The function that it answers ends that,
-// after the attempts under way.
-func (l *lane) resend(ctx context.Context) (end func()) {
+// resend works through the partner's redeliveries while the lane is held. The function that it answers ends that.
+func (l *lane) resend(held context.Context) (end func()) {
+	ctx, cancel := context.WithCancel(held)
 	l.resending.Store(true)
-	stop := make(chan struct{})
 	var done sync.WaitGroup
 	done.Go(func() {
 		look := time.NewTicker(resendLook)
 		defer look.Stop()
-		for {
+		for ctx.Err() == nil {
 			more, err := l.resendBatch(ctx)
 			if err != nil && ctx.Err() == nil {
 				l.d.cfg.Log.Warn("webhooks: cannot send events again", "partner", l.partner, "error", err)
 			}
-			l.resending.Store(more && err == nil)
-			next := l.asked
 			if more && err == nil {
-				next = nil // at once
-			}
-			select {
-			case <-stop:
-				return
-			case <-l.stop:
-				return
-			case <-ctx.Done():
-				return
-			default:
-			}
-			if next == nil {
 				continue
 			}
+			l.resending.Store(false)
 			select {
-			case <-next:
+			case <-l.asked:
+				l.resending.Store(true)
 			case <-look.C:
-			case <-stop:
-				return
-			case <-l.stop:
-				return
 			case <-ctx.Done():
-				return
 			}
 		}
 	})
-	return func() { close(stop); done.Wait(); l.resending.Store(false) }
+	return func() { cancel(); done.Wait(); l.resending.Store(false) }
 }
 
 // batch is a part of what is to be sent again, and what is to be written when it was tried.
@@ -196,25 +178,22 @@ type batch struct {
 	last   clock.ID
 }
 
-// resendBatch sends the next few events again and stores what came of it. It answers whether there were any.
+// resendBatch has the next few events sent again and stores what came of it. It answers whether there were any.
 func (l *lane) resendBatch(ctx context.Context) (more bool, err error) {
 	var b batch
-	var target Target
 	err = l.d.limited(func() error {
 		return l.d.cfg.DB.View(ctx, func(r db.Reader) (err error) {
-			if b, err = loadBatch(r, l.partner); err != nil || len(b.events) == 0 {
-				return err
-			}
-			target, err = l.d.cfg.Targets.WebhookTarget(r, l.partner)
+			b, err = loadBatch(r, l.partner)
 			return err
 		})
 	})
 	if err != nil || len(b.events)+len(b.ended) == 0 {
 		return false, err
 	}
-	tried := l.sendBatch(ctx, target, b.events)
-	if ctx.Err() != nil {
-		return false, errLost // the next holder of the lane begins the batch again
+	l.resending.Store(true)
+	tried, err := l.tryAll(ctx, b.events)
+	if err != nil {
+		return false, err // the next holder of the lane begins the batch again
 	}
 	return true, l.d.limited(func() error {
 		return l.d.cfg.DB.Update(context.WithoutCancel(ctx), func(tx *db.Tx) error {
@@ -241,26 +220,55 @@ func (b batch) write(tx *db.Tx, partner int64, tried []exchange) {
 	}
 }
 
-// sendBatch makes one attempt of each event, a few at a time.
-func (l *lane) sendBatch(ctx context.Context, target Target, events []*delivery) []exchange {
+// tryAll has the lane make one attempt of each event, and waits for them. The lane makes them when its rate, its
+// breakers and its share of the node's attempts allow, as it does with all others outside the order.
+func (l *lane) tryAll(ctx context.Context, events []*delivery) ([]exchange, error) {
 	tried := make([]exchange, len(events))
-	free := make(chan struct{}, resendConcurrency)
-	var all sync.WaitGroup
+	ended := make([]chan exchange, len(events))
 	for i, e := range events {
-		free <- struct{}{}
-		all.Go(func() {
-			defer func() { <-free }()
-			address, refusal := target.resolve(e.kind)
-			if refusal != "" {
-				tried[i] = exchange{id: clock.NewID(), at: l.d.cfg.Clock.Now(), outcome: refusal}
-				return
-			}
-			tried[i] = l.d.exchange(ctx, target, address, e)
-			l.d.observe(result{delivery: e, exchange: tried[i], status: statusOf(tried[i])})
-		})
+		ended[i] = make(chan exchange, 1)
+		e.tried = ended[i]
+		select {
+		case l.tries <- e:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
-	all.Wait()
-	return tried
+	for i := range events {
+		select {
+		case tried[i] = <-ended[i]:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return tried, nil
+}
+
+// try takes up an event of a redelivery. It leaves alone how far the window was loaded.
+func (l *lane) try(e *delivery) {
+	e.again, e.due = true, l.d.cfg.Clock.Now()
+	l.d.find(e)
+	last := l.again.last
+	l.again.add(e)
+	l.again.last = last
+	l.byHand++
+}
+
+// answer tells what came of the attempt that a redelivery asked for.
+func (l *lane) answer(r result) {
+	l.d.observe(r)
+	l.again.remove(r.delivery)
+	l.byHand--
+	r.tried <- r.exchange
+}
+
+// settleRefused ends an event that cannot be sent anywhere.
+func (l *lane) settleRefused(e *delivery, why string) {
+	if e.tried != nil {
+		l.answer(result{delivery: e, status: Failed, exchange: l.d.refusal(why)})
+		return
+	}
+	l.store(l.d.refused(e, why))
 }
 
 func statusOf(x exchange) string {

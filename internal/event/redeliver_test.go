@@ -97,7 +97,7 @@ func TestRangeIsSentAgainOldestFirst(t *testing.T) {
 		w.run()
 		for i := range 25 {
 			got := r.next()
-			if at := int(got.sequence - 5); at/8 != i/8 { // batches of eight, two of which are sent at a time
+			if at := int(got.sequence - 5); at/8 != i/8 { // batches of eight, some of which are sent at a time
 				t.Errorf("arrival %d is event %d of the range", i, at)
 			}
 		}
@@ -135,19 +135,83 @@ func TestRedeliveryDelaysNoLiveEvent(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.run()
-		<-waiting
-		<-waiting // all that may be sent again at a time
+		for range 4 { // all that may be sent again at a time: half of what the partner may have
+			<-waiting
+		}
 		object := clock.NewID()
 		for version := range int64(10) {
 			w.write(object, version+1)
 			w.awaitStatus(object, version+1, event.Delivered)
 		}
 		if n := len(waiting); n > 0 {
-			t.Errorf("%d more than two events were sent again at a time", n)
+			t.Errorf("%d more than four events were sent again at a time", n)
 		}
 		close(over)
 		for _, e := range old {
 			w.awaitTries(e.ID, 2)
+		}
+	})
+}
+
+// While a receiver fails it gets one attempt at a time, redeliveries too; what they find out counts for the live
+// events as well.
+func TestRedeliveriesRespectTheBreaker(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		ids := w.failed(20)
+		var under, most atomic.Int64
+		verdict := make(chan int)
+		r := receive(t, func(w http.ResponseWriter, _ arrival) {
+			most.Store(max(most.Load(), under.Add(1)))
+			code, isOpen := <-verdict
+			if under.Add(-1); isOpen {
+				w.WriteHeader(code)
+			}
+		})
+		w.targets[1] = event.Target{BaseURL: r.url}
+		if _, err := w.redeliverRange(event.Failed, start, w.clock.Now().Add(time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		n := w.run()
+		t.Cleanup(func() { close(verdict); n.stop() })
+		for range 8 { // the first batch, at whose end the breaker is open and nothing is under way
+			verdict <- http.StatusInternalServerError
+		}
+		for _, id := range ids[:8] {
+			w.awaitTries(id, 2)
+		}
+		most.Store(0)
+		for range 8 {
+			w.write(clock.NewID(), 1)
+		}
+		for range 12 {
+			r.next()
+			verdict <- http.StatusInternalServerError
+		}
+		if most.Load() != 1 {
+			t.Errorf("%d attempts at a time", most.Load())
+		}
+	})
+}
+
+func TestRedeliveriesRespectTheRate(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w, r := newWorld(t, d), receive(t, nil)
+		w.failed(12)
+		w.targets[1] = event.Target{BaseURL: r.url, RatePerSecond: 20}
+		if _, err := w.redeliverRange(event.Failed, start, w.clock.Now().Add(time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		w.run()
+		for range 12 {
+			r.next()
+		}
+		// One each 50 ms, of which a lane may be 100 ms ahead.
+		if took := time.Since(began); took < 450*time.Millisecond {
+			t.Errorf("12 events in %v, at 20 per second", took)
 		}
 	})
 }

@@ -25,6 +25,8 @@ const (
 	answerKept   = 1 << 10         // bytes of an answer's body that the log keeps
 )
 
+const unreadable = "the body could not be decrypted"
+
 // exchange is one attempt and what came of it.
 type exchange struct {
 	id        clock.ID // zero: there was none
@@ -42,6 +44,9 @@ func (d *Deliverer) send(ctx context.Context, target Target, address string, e *
 	x := d.exchange(ctx, target, address, e)
 	if !x.delivered && ctx.Err() != nil {
 		return result{}, false
+	}
+	if e.tried != nil {
+		return result{delivery: e, status: statusOf(x), exchange: x}, true
 	}
 	e.attempts++
 	r := result{delivery: e, status: Pending, exchange: x}
@@ -61,7 +66,11 @@ func (d *Deliverer) send(ctx context.Context, target Target, address string, e *
 // refused is the one attempt of an event that cannot be sent anywhere.
 func (d *Deliverer) refused(e *delivery, why string) result {
 	e.attempts++
-	return result{delivery: e, status: Failed, exchange: exchange{id: clock.NewID(), at: d.cfg.Clock.Now(), outcome: why}}
+	return result{delivery: e, status: Failed, exchange: d.refusal(why)}
+}
+
+func (d *Deliverer) refusal(why string) exchange {
+	return exchange{id: clock.NewID(), at: d.cfg.Clock.Now(), outcome: why}
 }
 
 // retryDelay is the pause after a number of failures: about 8, 16, 32, 64 seconds, in whole microseconds, so
@@ -78,7 +87,7 @@ func (d *Deliverer) exchange(ctx context.Context, target Target, address string,
 	body, stored, err := d.body(ctx, e)
 	if err != nil {
 		d.cfg.Log.Error("webhooks: cannot read an event", "event", e.id.String(), "error", err)
-		x.outcome = "the body could not be decrypted"
+		x.outcome = unreadable
 		return x
 	}
 	began := time.Now()

@@ -69,10 +69,14 @@ var paths = map[Type]string{
 	PaymentLink:         "payment-link-webhook",
 	Card3DS:             "card-3ds-webhook",
 	CardActivation:      "card-activation-webhook",
+	URLChanged:          "webhook/url-changed",
 }
 
 // Types answers the event types, sorted by name.
 func Types() []Type { return slices.Sorted(maps.Keys(paths)) }
+
+// HasRoute tells whether a type's events go where the partner's settings lead them. A notice does not.
+func (t Type) HasRoute() bool { return t != URLChanged }
 
 const healthPath = "webhook/health" // below the base URL
 
@@ -87,6 +91,9 @@ type route struct {
 func (t Target) routes() map[Type]route {
 	all := make(map[Type]route, len(paths))
 	for kind := range paths {
+		if !kind.HasRoute() {
+			continue
+		}
 		address, refusal := t.resolve(kind)
 		all[kind] = route{address, hostOf(address), refusal}
 	}

@@ -36,7 +36,7 @@ func TestPathsOfTheContract(t *testing.T) {
 		}
 		seen[path] = kind
 	}
-	if len(paths) != 19 {
-		t.Errorf("%d event types have a path, want 19", len(paths))
+	if len(paths) != 20 {
+		t.Errorf("%d event types have a path, want 20", len(paths))
 	}
 }

@@ -26,6 +26,9 @@ type delivery struct {
 	due      time.Time // of the next attempt; business time
 	again    bool      // it is sent again, outside the order
 	failing  bool      // an attempt has failed; the lane's, while a sender may be counting attempts
+	own      *route    // of a notice; nil: that of its type
+
+	tried chan<- exchange // told of the one attempt that was asked for; nil: the event is pending
 }
 
 // window holds the part of a lane's pending events that is in memory. Of each object only the first event
@@ -76,10 +79,10 @@ func (w *window) isReady(now time.Time) bool {
 	return n > 0 && (!w.waiting[0].due.After(now) || w.waiting[n-1].due.After(now.Add(longestWait)))
 }
 
-// next takes an event that may be sent now and whose type is admitted, or nil. What was begun keeps its
+// next takes an event that may be sent now and is admitted, or nil. What was begun keeps its
 // schedule: retries come first, and then new events, oldest first. The caller gives the event back with offer
 // or remove.
-func (w *window) next(now time.Time, admits func(Type) bool) *delivery {
+func (w *window) next(now time.Time, admits func(*delivery) bool) *delivery {
 	for len(w.waiting) > 0 && !w.waiting[0].due.After(now) {
 		d := w.waiting[0]
 		w.waiting = slices.Delete(w.waiting, 0, 1)
@@ -96,11 +99,11 @@ func (w *window) next(now time.Time, admits func(Type) bool) *delivery {
 	return takeHead(w.first, admits, func(a, b *delivery) bool { return a.sequence < b.sequence })
 }
 
-// takeHead removes the head that comes before all other heads of admitted types.
-func takeHead(lists map[Type][]*delivery, admits func(Type) bool, before func(a, b *delivery) bool) *delivery {
+// takeHead removes the head that comes before all other heads that are admitted.
+func takeHead(lists map[Type][]*delivery, admits func(*delivery) bool, before func(a, b *delivery) bool) *delivery {
 	var found *delivery
-	for kind, list := range lists {
-		if (found == nil || before(list[0], found)) && admits(kind) {
+	for _, list := range lists {
+		if (found == nil || before(list[0], found)) && admits(list[0]) {
 			found = list[0]
 		}
 	}

@@ -154,7 +154,9 @@ func eventNames(_ Rules, name string) string { return among("event", name, event
 func eventTypes() []string {
 	var all []string
 	for _, t := range event.Types() {
-		all = append(all, string(t))
+		if t.HasRoute() {
+			all = append(all, string(t))
+		}
 	}
 	return all
 }

@@ -16,6 +16,7 @@ import (
 	"kontor/internal/catalog"
 	"kontor/internal/clock"
 	"kontor/internal/db"
+	"kontor/internal/event"
 	"kontor/internal/fault"
 	"kontor/internal/ledger"
 	"kontor/internal/money"
@@ -71,6 +72,7 @@ type Service struct {
 	vault   *vault.Vault
 	clock   clock.Clock
 	rules   Rules
+	events  *event.Log
 	openers []Opener
 
 	mu    sync.Mutex
@@ -81,9 +83,9 @@ type Service struct {
 }
 
 // NewService makes the service. The catalog has the currencies of the books that it opens.
-func NewService(d *db.DB, v *vault.Vault, c clock.Clock, env Environment, cat *catalog.Catalog, openers ...Opener) *Service {
+func NewService(d *db.DB, v *vault.Vault, c clock.Clock, env Environment, cat *catalog.Catalog, events *event.Log, openers ...Opener) *Service {
 	return &Service{
-		db: d, vault: v, clock: c, rules: Rules{Catalog: cat, Environment: env}, openers: openers,
+		db: d, vault: v, clock: c, rules: Rules{Catalog: cat, Environment: env}, events: events, openers: openers,
 		known: map[string]known{}, used: map[keyRef]time.Time{},
 	}
 }
@@ -263,6 +265,9 @@ func (s *Service) Set(ctx context.Context, id int64, changes map[string]string) 
 			return err
 		}
 		tx.Write(updateSetting, id, string(text))
+		if err := s.tellOldURLs(tx, before, after, s.clock.Now()); err != nil {
+			return err
+		}
 		return audit.Write(tx, audit.Entry{
 			Actor: audit.Actor(ctx), Action: "partner.set", Partner: id, Details: map[string]any{"settings": different},
 		})
@@ -287,6 +292,9 @@ func (s *Service) Close(ctx context.Context, id int64) (Partner, error) {
 		}
 		p.ClosedAt = s.clock.Now()
 		tx.Write(closePartner, id, p.ClosedAt)
+		if err := s.tellOfEnd(tx, p); err != nil {
+			return err
+		}
 		return audit.Write(tx, audit.Entry{Actor: audit.Actor(ctx), Action: "partner.close", Partner: id})
 	})
 	if err == nil {

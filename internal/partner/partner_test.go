@@ -11,6 +11,7 @@ import (
 	"kontor/internal/clock"
 	"kontor/internal/db"
 	"kontor/internal/db/dbtest"
+	"kontor/internal/event"
 	"kontor/internal/fault"
 	"kontor/internal/ledger"
 	"kontor/internal/money"
@@ -45,7 +46,7 @@ func unchecked(t *testing.T, d *db.DB, env partner.Environment) *partner.Service
 	if err != nil {
 		t.Fatal(err)
 	}
-	return partner.NewService(d, v, clock.System(), env, builtIn(t))
+	return partner.NewService(d, v, clock.System(), env, builtIn(t), event.NewLog(v, func(int64) {}))
 }
 
 func create(t *testing.T, s *partner.Service) partner.Partner {

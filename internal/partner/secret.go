@@ -160,14 +160,14 @@ func (s *Service) WebhookTarget(r db.Reader, partner int64) (event.Target, error
 		return event.Target{}, err
 	}
 	t := event.Target{
-		BaseURL:  p.Settings.Text("webhook.baseUrl"),
+		BaseURL:  p.Settings.Text(baseURL),
 		URLs:     map[event.Type]string{},
 		Disabled: map[event.Type]bool{},
 
 		Concurrency:   p.Settings.number("webhook.concurrency"),
 		RatePerSecond: p.Settings.number("webhook.ratePerSecond"),
 	}
-	for name, url := range p.Settings.Family("webhook.url.") {
+	for name, url := range p.Settings.Family(eventURLs) {
 		t.URLs[event.Type(name)] = url
 	}
 	for _, name := range p.Settings.List("webhook.disabled") {

@@ -249,12 +249,26 @@ func TestProductionWantsHTTPS(t *testing.T) {
 func TestEveryEventCanHaveItsOwnURL(t *testing.T) {
 	t.Parallel()
 	types := event.Types()
-	if !slices.IsSorted(types) || len(types) < 19 {
+	if !slices.IsSorted(types) || len(types) < 20 {
 		t.Fatalf("the events are %v", types)
 	}
 	for _, kind := range types {
+		if kind == event.URLChanged {
+			continue
+		}
 		if _, err := rules(t, partner.Staging).Apply(named, map[string]string{"webhook.url." + string(kind): "https://example.com", "webhook.disabled": string(kind)}); err != nil {
 			t.Errorf("%s: %v", kind, err)
+		}
+	}
+}
+
+func TestNoticesCannotBeLedElsewhere(t *testing.T) {
+	t.Parallel()
+	for name, value := range map[string]string{
+		"webhook.url." + string(event.URLChanged): "https://example.com", "webhook.disabled": string(event.URLChanged),
+	} {
+		if _, err := rules(t, partner.Staging).Apply(named, map[string]string{name: value}); fault.From(err).Code != fault.Validation {
+			t.Errorf("%s=%s: %v", name, value, err)
 		}
 	}
 }

@@ -30,7 +30,7 @@
 //	      - {event: p2p-transfer, body: {…}}   (path: and times: where they are not the contract's and 1)
 //	  - operator: {close: true}                (the operator works, instead of a call: closes the partner,)
 //	  - operator: {revoke: true}               (revokes its API key,)
-//	  - operator: {set: {rateLimit: "1"}}      (changes its settings,)
+//	  - operator: {set: {rateLimit: "1"}}      (changes its settings; events: are those that follow,)
 //	  - operator: {adjust: {user: payer, amount: "-1.00", reason: Why}} (corrects its or a user's euros)
 //
 // Values that are not known beforehand: $uuid (version 7), $time, $number, $string, $any (null too), $has:text

@@ -34,8 +34,8 @@ func (c *command) check(s *step) error {
 	if given != 1 {
 		return errors.New("the operator does one of close, revoke, set and adjust")
 	}
-	if s.Call != "" || s.Status != 0 || s.Parallel != 0 || s.Each != nil || s.Events != nil {
-		return errors.New("a step of the operator has no call and nothing that belongs to one")
+	if s.Call != "" || s.Status != 0 || s.Parallel != 0 || s.Each != nil {
+		return errors.New("a step of the operator has no call and nothing that belongs to one but events")
 	}
 	return nil
 }
@@ -49,7 +49,11 @@ func (c *command) run(ctx context.Context, whose *caller) error {
 	case c.Revoke:
 		_, err = partners.RevokeKey(ctx, whose.id, whose.keyID)
 	case c.Set != nil:
-		_, err = partners.Set(ctx, whose.id, c.Set)
+		changes := map[string]string{}
+		for name, value := range c.Set {
+			changes[name] = withWebhook(value, whose.url)
+		}
+		_, err = partners.Set(ctx, whose.id, changes)
 	default:
 		err = c.Adjust.run(ctx, whose)
 	}

@@ -117,7 +117,7 @@ func (p *platform) newCaller(t *testing.T, settings map[string]string) *caller {
 	box, url := p.receiver.open()
 	all := map[string]string{"legalName": "Test Partner", "rateLimit": "0", "webhook.baseUrl": url}
 	for name, value := range settings {
-		all[name] = strings.ReplaceAll(value, "${webhook}", url)
+		all[name] = withWebhook(value, url)
 	}
 	made, err := p.app.Partners.Create(t.Context(), all)
 	if err != nil {
@@ -217,3 +217,6 @@ func (a *answer) checkRate(o *operation) (problems []string) {
 	}
 	return problems
 }
+
+// withWebhook writes the base of webhook addresses into a setting.
+func withWebhook(value, url string) string { return strings.ReplaceAll(value, "${webhook}", url) }

@@ -83,7 +83,10 @@ func (r *run) step(t *testing.T, s *step) error {
 	c := r.callers[s.As]
 	maps.Copy(r.vars, vars{"key": c.key, "webhook": c.url})
 	if s.Operator != nil {
-		return s.Operator.run(t.Context(), c)
+		if err := s.Operator.run(t.Context(), c); err != nil {
+			return err
+		}
+		return r.await(t, s, c)
 	}
 	variants, err := s.variants(r.vars)
 	if err != nil {

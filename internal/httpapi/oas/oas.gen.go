@@ -143,6 +143,7 @@ const (
 	EventTypeSepaDeposit             EventType = "sepa-deposit"
 	EventTypeUserBalanceGeneration   EventType = "user-balance-generation"
 	EventTypeUserSepaTransfer        EventType = "user-sepa-transfer"
+	EventTypeWebhookUrlChanged       EventType = "webhook-url-changed"
 )
 
 // Valid indicates whether the value is a known member of the EventType enum.
@@ -185,6 +186,8 @@ func (e EventType) Valid() bool {
 	case EventTypeUserBalanceGeneration:
 		return true
 	case EventTypeUserSepaTransfer:
+		return true
+	case EventTypeWebhookUrlChanged:
 		return true
 	default:
 		return false
