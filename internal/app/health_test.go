@@ -158,8 +158,8 @@ func TestMetricsShowWhatHappened(t *testing.T) {
 				scrape.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 				return strings.Split(recorder.Body.String(), "\n")
 			}
-			if got := figures(); !slices.Contains(got, "kontor_events_pending 4") || !slices.Contains(got, "kontor_events_unnumbered 0") {
-				t.Errorf("before the workers run the backlog is not that of the fixture:\n%s", strings.Join(got, "\n"))
+			if got := figures(); !slices.Contains(got, "kontor_events_pending 5") || !slices.Contains(got, "kontor_events_unnumbered 1") {
+				t.Errorf("before the workers run the backlog is not that of the fixture and the notice to its old URL:\n%s", strings.Join(got, "\n"))
 			}
 			if !positive(figures(), "kontor_event_oldest_pending_seconds") || !positive(figures(), "kontor_job_oldest_due_seconds") {
 				t.Error("what waits has no age")
@@ -181,8 +181,8 @@ func TestMetricsShowWhatHappened(t *testing.T) {
 				`kontor_idempotency_replays_total 1`,
 				`kontor_webhook_attempts_total{outcome="delivered"} 6`,
 				`kontor_job_runs_total{kind="sepa-deposit-book",outcome="done"} 1`,
-				`kontor_events_pending 0`,
-				`kontor_event_oldest_pending_seconds 0`,
+				`kontor_events_pending 1`, // the notice: nobody listens at the old URL
+				`kontor_events_unnumbered 0`,
 				`kontor_job_oldest_due_seconds 0`,
 				`kontor_backlog_readable 1`,
 			}
