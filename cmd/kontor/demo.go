@@ -105,7 +105,7 @@ func (d *demo) request(ctx context.Context, want int, method, path string, body 
 	return answer, json.Unmarshal(got, &answer)
 }
 
-// walk is the path: two users, their activation, euros that arrive, transfers, balances, seven events.
+// walk is the path: two users, their activation, euros that arrive, transfers, balances, eight events.
 func (d *demo) walk(ctx context.Context) error {
 	run := clock.NewID().String()
 	alpha, beta := "demo-a-"+run, "demo-b-"+run
@@ -150,6 +150,7 @@ func (d *demo) walk(ctx context.Context) error {
 	}
 	took := time.Since(d.start)
 	d.call(ctx, 200, "PUT", "/v1/sandbox/webhook", object{"baseUrl": before["baseUrl"]})
+	d.wait(ctx, "webhook-url-changed", 1) // the old URL, which is the demonstration's, is told
 	if d.err != nil {
 		return d.err
 	}
