@@ -31,7 +31,7 @@ test: prerequisites ## install what is missing, then run every test
 	go vet ./...
 	go test -vet=off $$(go list ./... | grep -v /test/fault$$)
 	go test -vet=off ./test/fault # by themselves: they watch how soon killed programs are back
-	$(if $(RACE),CGO_ENABLED=1 go test -vet=off -race $(RACE:%=./%/...))
+	$(if $(RACE),CGO_ENABLED=1 go test -vet=off -short -race $(RACE:%=./%/...))
 
 # The long tests end after so many minutes; without them, when all is done (10,000 kills, 100 failovers).
 fault failover: MINUTES := 0

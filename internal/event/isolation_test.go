@@ -43,10 +43,14 @@ func (w *world) fill(partner int64, count int) {
 	}
 }
 
-// A partner whose receiver hangs, and for whom 100,000 events wait, holds a window of them in memory and
-// changes nothing for another.
+// A partner whose receiver hangs, and for whom 100,000 events wait (10,000 under the race detector), holds a
+// window of them in memory and changes nothing for another.
 func TestManyWaitingEventsDelayNobodyElse(t *testing.T) {
 	t.Parallel()
+	waiting := 100_000
+	if testing.Short() {
+		waiting = 10_000
+	}
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		over := make(chan struct{})
@@ -54,7 +58,7 @@ func TestManyWaitingEventsDelayNobodyElse(t *testing.T) {
 		t.Cleanup(func() { close(over) })
 		alive := receive(t, nil)
 		w.targets[1], w.targets[2] = event.Target{URLs: map[event.Type]string{event.Transfer: dead.url}}, event.Target{BaseURL: alive.url}
-		w.fill(1, 100_000)
+		w.fill(1, waiting)
 		before := heap()
 		w.run()
 		dead.next()

@@ -188,6 +188,11 @@ func (l *lane) work(ctx context.Context, held *lease) error {
 	timer := time.NewTimer(linger)
 	defer timer.Stop()
 	for {
+		select {
+		case <-l.stop: // a result that comes now begins nothing new
+			return nil
+		default:
+		}
 		if err := l.refill(ctx); err != nil {
 			return err
 		}
