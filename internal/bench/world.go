@@ -69,9 +69,23 @@ func (e *engine) newWorld(ctx context.Context, partners, users int) (*world, err
 		if err := group.Wait(); err != nil {
 			return err
 		}
-		return settle(ctx, a)
+		return errors.Join(settle(ctx, a), analyze(ctx, a))
 	})
 	return w, err
+}
+
+var analyzeAll = db.NewCommand("ANALYZE")
+
+// analyze makes the statistics that PostgreSQL makes by itself a minute after its tables were filled, and that a
+// copy of a database brings along. Without them it plans as if the tables were empty.
+func analyze(ctx context.Context, a *app.App) error {
+	if a.DB.Engine() != db.Postgres {
+		return nil
+	}
+	return a.DB.Update(ctx, func(tx *db.Tx) error {
+		tx.Write(analyzeAll)
+		return nil
+	})
 }
 
 // with opens the data in this process. No server may have them open for long after that.
