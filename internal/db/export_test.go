@@ -13,7 +13,7 @@ var Rendered = rendered
 
 // MigrateFiles runs other migrations than the program's own.
 func MigrateFiles(ctx context.Context, target string, files fs.FS) error {
-	handle, kind, err := migrationHandle(target)
+	handle, kind, err := migrationHandle(ctx, target)
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ const (
 // Migrate brings the schema of a database up to date, and answers its version before and after; 0 is an empty
 // database. Programs that migrate together do it one after another; the later ones find nothing to do.
 func Migrate(ctx context.Context, target string) (from, to int64, err error) {
-	handle, kind, err := migrationHandle(target)
+	handle, kind, err := migrationHandle(ctx, target)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -40,13 +40,39 @@ func Migrate(ctx context.Context, target string) (from, to int64, err error) {
 	return from, to, errors.Join(err, handle.Close())
 }
 
-func migrationHandle(target string) (handle *sql.DB, kind Engine, err error) {
+func migrationHandle(ctx context.Context, target string) (handle *sql.DB, kind Engine, err error) {
 	if IsPostgres(target) {
 		handle, err = migrationPool(target)
 		return handle, Postgres, err
 	}
-	handle, err = sql.Open("sqlite", dataSource(target))
+	handle, err = liteHandle(ctx, target)
 	return handle, SQLite, err
+}
+
+// liteHandle opens an SQLite file for database/sql. Programs that start together on a new file all switch it to
+// WAL; those that come second are told at once that it is locked, whatever busy_timeout says, and try again.
+func liteHandle(ctx context.Context, path string) (*sql.DB, error) {
+	handle, err := sql.Open("sqlite", dataSource(path))
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	for {
+		if err = handle.PingContext(ctx); err == nil {
+			return handle, nil
+		}
+		if isBusy(err) {
+			select {
+			case <-again.C:
+				continue
+			case <-ctx.Done():
+			}
+		}
+		return nil, errors.Join(unavailable(err), handle.Close())
+	}
 }
 
 // prepare holds the schema against what the program needs, and upgrades it if it may. It answers the version

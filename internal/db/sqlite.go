@@ -37,7 +37,7 @@ func openSQLite(ctx context.Context, path string, o options) (*lite, error) {
 	}
 	// The handle of the migrations is closed last: whoever closes the last connection to a file takes it for itself
 	// for a moment, and another process that starts meanwhile would find it locked.
-	handle, err := sql.Open("sqlite", dataSource(path))
+	handle, err := liteHandle(ctx, path)
 	if err != nil {
 		return nil, err
 	}
