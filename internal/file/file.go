@@ -3,20 +3,35 @@ package file
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 )
 
+// TempSuffix ends the names of files that are being written. One that is old was left by a program that was stopped.
+const TempSuffix = ".tmp"
+
 // Replace puts a file with the given content in the place of path. After a crash or a power loss the path has
 // the old content or the new, never a part; when Replace returned nil it is the new one.
 func Replace(path string, content []byte, mode os.FileMode) error {
+	return Write(path, mode, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+}
+
+// Write is Replace for content that fill writes piece by piece. When fill fails, the path keeps what it had.
+func Write(path string, mode os.FileMode, fill func(w io.Writer) error) error {
 	folder := filepath.Dir(path)
-	f, err := os.CreateTemp(folder, filepath.Base(path)+".*.tmp")
+	f, err := os.CreateTemp(folder, filepath.Base(path)+".*"+TempSuffix)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(content)
-	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
+	err = fill(f)
+	if err == nil {
+		err = errors.Join(f.Chmod(mode), f.Sync())
+	}
+	err = errors.Join(err, f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}
@@ -24,6 +39,27 @@ func Replace(path string, content []byte, mode os.FileMode) error {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
 	return syncFolder(folder) // makes the new name durable as well
+}
+
+// MakeFolder makes a folder of mode 0700 below root, which exists, with all between, and makes their names
+// durable.
+func MakeFolder(root string, names ...string) (string, error) {
+	path := root
+	for _, name := range names {
+		parent := path
+		path = filepath.Join(parent, name)
+		err := os.Mkdir(path, 0o700)
+		if errors.Is(err, os.ErrExist) {
+			continue
+		}
+		if err == nil {
+			err = syncFolder(parent)
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	return path, nil
 }
 
 func syncFolder(path string) error {

@@ -14,11 +14,11 @@ import (
 var layers = [][]string{
 	{
 		"api", "docs", "sdk", "internal/money", "internal/fault", "internal/clock", "internal/file", "internal/iban", "internal/catalog", "internal/contract",
-		"internal/metrics", "internal/trace",
+		"internal/document", "internal/metrics", "internal/trace",
 	},
 	{"internal/db"},
 	{"internal/vault"},
-	{"internal/page", "internal/entry"},
+	{"internal/page", "internal/entry", "internal/blob"},
 	{"internal/ledger", "internal/event", "internal/job", "internal/idempotency", "internal/audit", "internal/ratelimit"},
 	features,
 	{"internal/rail", "internal/httpapi", "internal/pages", "internal/console", "internal/sandbox"},

@@ -42,7 +42,7 @@ func Rotate(ctx context.Context, d *db.DB, old, fresh []byte, also func(tx *db.T
 		if err != nil {
 			return err
 		}
-		// Two keysets of a hundred bytes: the time that they take under the lock is nothing.
+		// Three keysets of a hundred bytes: the time that they take under the lock is nothing.
 		for name, text := range sealed {
 			h, err := unseal(open, name, text)
 			if err != nil {

@@ -1,6 +1,6 @@
-// Package vault keeps secrets at rest. A master key, which lives outside the database, seals two keysets
-// inside it: one encrypts fields (AES-256-GCM, Tink), the other derives keyed hashes (HMAC-SHA-256), such as
-// the hash of an API key. Losing the master key loses every sealed field; stealing the database alone
+// Package vault keeps secrets at rest. A master key, which lives outside the database, seals three keysets
+// inside it: one encrypts fields (AES-256-GCM, Tink), one encrypts content too large for a field as a stream
+// (AES-256-GCM-HKDF, Tink), the last derives keyed hashes (HMAC-SHA-256), such as the hash of an API key. Losing the master key loses every sealed field; stealing the database alone
 // reveals none.
 package vault
 
@@ -22,6 +22,7 @@ import (
 	"github.com/tink-crypto/tink-go/v2/keyset"
 	"github.com/tink-crypto/tink-go/v2/prf"
 	tinkpb "github.com/tink-crypto/tink-go/v2/proto/tink_go_proto"
+	"github.com/tink-crypto/tink-go/v2/streamingaead"
 	"github.com/tink-crypto/tink-go/v2/tink"
 
 	"kontor/internal/db"
@@ -33,8 +34,9 @@ const KeySize = 32
 
 // Vault seals and opens fields and computes keyed hashes. It is safe for concurrent use.
 type Vault struct {
-	fields tink.AEAD
-	hashes *prf.Set
+	fields  tink.AEAD
+	streams tink.StreamingAEAD
+	hashes  *prf.Set
 }
 
 // Place is where a sealed field stands. It is bound to the ciphertext, so that a value copied to another
@@ -68,7 +70,14 @@ func Open(ctx context.Context, d *db.DB, master []byte) (*Vault, error) {
 	if err != nil {
 		return nil, err
 	}
+	streams, err := load(ctx, d, seal, "streams", streamingaead.AES256GCMHKDF4KBKeyTemplate())
+	if err != nil {
+		return nil, err
+	}
 	v := &Vault{}
+	if v.streams, err = streamingaead.New(streams); err != nil {
+		return nil, err
+	}
 	if v.fields, err = aead.New(fields); err != nil {
 		return nil, err
 	}
