@@ -11,8 +11,8 @@ TOOL := go tool -modfile=tools/go.mod
 # Packages in which goroutines share memory: there the race detector earns its tenfold time.
 RACE := $(wildcard $(addprefix internal/, clock db ledger event job idempotency ratelimit httpapi sandbox app))
 
-# Handwritten and generated Go files; packages of npm may bring some too, which are not ours.
-GO_FILES = find . -name node_modules -prune -o -name '*.go' -print0
+# Go files, but for those that templ writes in its own form; packages of npm may bring some too, which are not ours.
+GO_FILES = find . -name node_modules -prune -o -name '*.go' ! -name '*_templ.go' -print0
 
 .PHONY: help
 help: ## list the targets
@@ -59,8 +59,9 @@ prerequisites: # PostgreSQL and a C compiler, if the machine lacks them
 	@tools/prerequisites.sh
 
 .PHONY: format
-format: ## format the Go files
+format: ## format the Go files and the pages
 	@$(GO_FILES) | xargs -0r $(TOOL) gofumpt -w
+	@$(TOOL) templ fmt -log-level error internal
 
 .PHONY: lint
 lint: lint-format lint-go lint-contract ## format, vet, staticcheck, contract
@@ -69,6 +70,7 @@ lint: lint-format lint-go lint-contract ## format, vet, staticcheck, contract
 lint-format:
 	@files=$$($(GO_FILES) | xargs -0r $(TOOL) gofumpt -l) && \
 	if [ -n "$$files" ]; then printf 'not formatted (run make format):\n%s\n' "$$files"; exit 1; fi
+	@$(TOOL) templ fmt -fail -log-level error internal || { echo 'pages were not formatted; they are now'; exit 1; }
 
 .PHONY: lint-go
 lint-go:

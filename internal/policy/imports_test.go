@@ -18,7 +18,7 @@ var layers = [][]string{
 	},
 	{"internal/db"},
 	{"internal/vault"},
-	{"internal/page", "internal/entry", "internal/blob"},
+	{"internal/page", "internal/entry", "internal/web", "internal/blob"},
 	{"internal/ledger", "internal/event", "internal/job", "internal/idempotency", "internal/audit", "internal/ratelimit"},
 	features,
 	{"internal/rail", "internal/httpapi", "internal/pages", "internal/console", "internal/sandbox"},
