@@ -55,7 +55,7 @@ bench: build prerequisites ## measure the program on this machine (docs/benchmar
 	for what in transfer read webhooks idle; do ./bin/kontor bench $$what || exit 1; echo; done
 
 .PHONY: prerequisites
-prerequisites: # PostgreSQL and a C compiler, if the machine lacks them
+prerequisites: # PostgreSQL, Chromium and a C compiler, if the machine lacks them
 	@tools/prerequisites.sh
 
 .PHONY: format

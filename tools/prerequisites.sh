@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# Installs with apt what the tests need and the machine lacks: PostgreSQL, which the tests start themselves,
-# and a C compiler with its headers, for the race detector.
+# Installs with apt what the tests need and the machine lacks: PostgreSQL and Chromium, which the tests start
+# themselves, and a C compiler with its headers, for the race detector.
 set -euo pipefail
 
 missing=()
 if ! { command -v initdb && command -v postgres; } >/dev/null &&
 	! compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; then
 	missing+=(postgresql)
+fi
+if ! command -v chromium >/dev/null; then
+	missing+=(chromium)
 fi
 if ! command -v gcc >/dev/null; then
 	missing+=(gcc)

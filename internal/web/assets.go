@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-//go:embed static/kontor.css
+//go:embed static/kontor.css static/kontor.svg
 var static embed.FS
 
 // Assets serves embedded files under names that carry a hash of their content: a browser may keep them for ever,
@@ -28,8 +28,8 @@ type asset struct {
 	mediaType string
 }
 
-// NewAssets makes the assets of pages whose assets are below the prefix ("/v1/assets/"): kontor.css, which all
-// pages share, and the files of the given folders. It panics when a file cannot be read, as embedded ones always can.
+// NewAssets makes the assets of pages whose assets are below the prefix ("/v1/assets/"): kontor.css and the
+// icon kontor.svg, which all pages share, and the files of the given folders. It panics when a file cannot be read, as embedded ones always can.
 func NewAssets(prefix string, folders ...fs.FS) *Assets {
 	a := &Assets{prefix: prefix, names: map[string]string{}, files: map[string]asset{}}
 	for _, folder := range append([]fs.FS{static}, folders...) {

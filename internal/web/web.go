@@ -20,6 +20,7 @@ import (
 type Head struct {
 	Language string // BCP 47: "en"
 	Title    string // of the window
+	Icon     string
 	Styles   []string
 	Scripts  []string // loaded when the document is there; modules
 	SkipTo   string   // the words of the link that leads to the content, for those who use a keyboard
