@@ -35,7 +35,7 @@ type serveCommand struct {
 type bankFlags struct {
 	Country string `help:"Country of the virtual IBANs (ISO 3166 alpha-2)." env:"KONTOR_BANK_COUNTRY"`
 	Code    string `help:"The bank's part of the BBAN." env:"KONTOR_BANK_CODE"`
-	Digits  int    `help:"Digits of the account's part of the BBAN." env:"KONTOR_BANK_DIGITS"`
+	Digits  int    `help:"Digits of the account's part of the BBAN, without national check digits, which are computed." env:"KONTOR_BANK_DIGITS"`
 	BIC     string `help:"BIC of the bank (ISO 9362)." env:"KONTOR_BANK_BIC"`
 	Address string `help:"Name and address of the bank, as payers are told." env:"KONTOR_BANK_ADDRESS"`
 }

@@ -1,13 +1,16 @@
-// Package iban reads and makes International Bank Account Numbers (ISO 13616-1:2020).
+// Package iban reads and makes International Bank Account Numbers (ISO 13616-1:2020) and reads the codes of banks
+// (ISO 9362).
 //
 // A number is checked as far as it can be without asking a bank: its country is in the SWIFT IBAN registry,
 // its length and characters are those of that country, and its check digits are right (ISO/IEC 7064,
-// MOD 97-10). National check digits inside the account number are not looked at.
+// MOD 97-10). National check digits inside the account number are computed for the numbers that Compose makes;
+// National tells about those of others.
 package iban
 
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -24,6 +27,8 @@ var (
 	ErrStructure = errors.New("iban: letters and digits are not where the country has them")
 	// ErrCheckDigits: the check digits do not belong to the rest, as after a typing mistake.
 	ErrCheckDigits = errors.New("iban: wrong check digits")
+	// ErrNational: the country's own check digits do not belong to the rest, or there are none for it.
+	ErrNational = errors.New("iban: wrong national check digits")
 )
 
 // IBAN is a valid number in electronic format: capital letters and digits without spaces. It comes from
@@ -89,6 +94,9 @@ func New(country, bban string) (IBAN, error) {
 
 // Country returns the code that the number begins with: ISO 3166-1 alpha-2, or XK for Kosovo.
 func (i IBAN) Country() string { return string(i[:countryLength]) }
+
+// SEPA tells whether the SEPA schemes reach the country of the number.
+func (i IBAN) SEPA() bool { return slices.Contains(sepa, i.Country()) }
 
 // Print returns the print format: groups of four, separated by spaces, the last one as long as what is left.
 func (i IBAN) Print() string {

@@ -5,10 +5,17 @@ import (
 	"strings"
 )
 
+// sepa are the country codes of numbers that the SEPA schemes reach (EPC409-09): the European Economic Area and
+// Albania, Andorra, Moldova, Monaco, Montenegro, North Macedonia, San Marino, Serbia, Switzerland, the United
+// Kingdom with Gibraltar, and the Vatican.
+var sepa = strings.Fields(`AD AL AT BE BG CH CY CZ DE DK EE ES FI FR GB GI GR HR HU IE IS IT LI LT LU LV MC MD ME MK
+	MT NL NO PL PT RO RS SE SI SK SM VA`)
+
 // registry has the structure of the basic bank account number of each country of the SWIFT IBAN registry
-// (release 103 of September 2026, which gave Brazil's banks letters), in the registry's notation: a length, then n for digits, a for capital letters, c for either. (The registry
-// puts a "!" between them, for a fixed length; all are.) Territories without an entry of their own use the
-// code of their country: a number of Guadeloupe begins with FR, one of Guernsey with GB.
+// (release 103 of September 2026, which gave Brazil's banks letters), in the registry's notation: a length, then
+// n for digits, a for capital letters, c for either. (The registry puts a "!" between them, for a fixed length;
+// all are.) Territories without an entry of their own use the code of their country: a number of Guadeloupe
+// begins with FR, one of Guernsey with GB.
 var registry = map[string]string{
 	"AD": "4n4n12c",
 	"AE": "3n16n",

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"regexp"
 	"strings"
 	"time"
 
@@ -23,8 +22,8 @@ import (
 // made.
 type Bank struct {
 	Country       string // ISO 3166 alpha-2 of its IBANs
-	Code          string // the bank's part of the BBAN
-	AccountDigits int    // length of the account's part of the BBAN
+	Code          string // the bank's part of the BBAN, with the branch and the check digits that belong to it
+	AccountDigits int    // length of the account's part, without the check digits that the country puts beside it
 	BIC           string // ISO 9362
 	Address       string
 }
@@ -67,19 +66,40 @@ func (s *Service) Activate(tx *db.Tx, u user.User) error {
 // open makes an IBAN and a reference that were never given before: the directory's key sees to it, and a
 // number that was taken is drawn anew.
 func (s *Service) open(tx *db.Tx, partner int64, owner clock.ID, at time.Time) error {
-	number, err := rand.Int(rand.Reader, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(s.bank.AccountDigits)), nil))
+	account, err := s.bank.draw()
 	if err != nil {
 		return err
-	}
-	account, err := iban.New(s.bank.Country, s.bank.Code+fmt.Sprintf("%0*d", s.bank.AccountDigits, number))
-	if err != nil {
-		return fmt.Errorf("the bank's settings make no IBAN: %w", err)
 	}
 	title := "KT" + rand.Text()[:10]
 	tx.Write(insertAccount, partner, owner, string(account), title, at)
 	tx.Write(insertDirectory, byIBAN, string(account), partner, owner)
 	tx.Write(insertDirectory, byTitle, title, partner, owner)
 	return nil
+}
+
+// maxDraws is how often a number is drawn: of some countries one in eleven has no check digits, or even two in
+// eleven.
+const maxDraws = 100
+
+// draw makes a random IBAN of the bank.
+func (b Bank) draw() (iban.IBAN, error) {
+	bound := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(b.AccountDigits)), nil)
+	var err error
+	for range maxDraws {
+		number, failed := rand.Int(rand.Reader, bound)
+		if failed != nil {
+			return "", failed
+		}
+		var account iban.IBAN
+		account, err = iban.Compose(b.Country, b.Code, fmt.Sprintf("%0*d", b.AccountDigits, number))
+		if err == nil {
+			return account, nil
+		}
+		if !errors.Is(err, iban.ErrNational) {
+			break
+		}
+	}
+	return "", fmt.Errorf("the bank's settings make no IBAN: %w", err)
 }
 
 // FindAccount reads an owner's account; P462 when the owner has none yet.
@@ -113,18 +133,14 @@ func owner(r db.Reader, partner int64, number iban.IBAN, title string) (clock.ID
 	return id, err
 }
 
-var bicForm = regexp.MustCompile(`^[A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?$`)
-
 // Check tells what is wrong with a bank's settings, by making an IBAN with them.
 func (b Bank) Check() error {
 	if b.AccountDigits < 1 || b.AccountDigits > 20 {
 		return errors.New("the bank's account digits must be between 1 and 20")
 	}
-	if !bicForm.MatchString(b.BIC) {
+	if _, err := iban.ParseBIC(b.BIC); err != nil {
 		return fmt.Errorf("%q is not a BIC (ISO 9362)", b.BIC)
 	}
-	if _, err := iban.New(b.Country, b.Code+strings.Repeat("0", b.AccountDigits)); err != nil {
-		return fmt.Errorf("the bank's settings make no IBAN: %w", err)
-	}
-	return nil
+	_, err := b.draw()
+	return err
 }

@@ -179,14 +179,31 @@ func TestPaymentForAnotherPartnerIsForNobody(t *testing.T) {
 
 func TestBankSettingsAreChecked(t *testing.T) {
 	t.Parallel()
-	if err := SandboxBank.Check(); err != nil {
-		t.Error(err)
+	for _, good := range []Bank{
+		SandboxBank,
+		{Country: "PL", Code: "10901014", AccountDigits: 16, BIC: "KNTRPL20"},
+		{Country: "NO", Code: "8601", AccountDigits: 6, BIC: "KNTRNO20"},
+		{Country: "ES", Code: "21000418", AccountDigits: 10, BIC: "KNTRES20"},
+	} {
+		if err := good.Check(); err != nil {
+			t.Errorf("%+v: %v", good, err)
+		}
+		for range 50 {
+			number, err := good.draw()
+			if err != nil {
+				t.Fatalf("%+v: %v", good, err)
+			}
+			if known, right := number.National(); known && !right {
+				t.Errorf("%s has wrong national check digits", number)
+			}
+		}
 	}
 	for _, bad := range []Bank{
 		{},
 		{Country: "LT", Code: "99999", AccountDigits: 11, BIC: "no"},
 		{Country: "LT", Code: "99999", AccountDigits: 9, BIC: "KNTRLT20"},
 		{Country: "XX", Code: "99999", AccountDigits: 11, BIC: "KNTRLT20"},
+		{Country: "PL", Code: "10901015", AccountDigits: 16, BIC: "KNTRPL20"},
 	} {
 		if bad.Check() == nil {
 			t.Errorf("%+v is taken for a bank", bad)
