@@ -30,7 +30,7 @@ func ParseBIC(s string) (BIC, error) {
 // Country returns the code of the country (ISO 3166-1 alpha-2, or XK).
 func (b BIC) Country() string { return string(b[4:6]) }
 
-// Full returns the eleven characters: the head office has the branch XXX.
+// Full returns the eleven characters: eight stand for the head office.
 func (b BIC) Full() string {
 	if len(b) == 8 {
 		return string(b) + "XXX"
