@@ -33,7 +33,7 @@ func (b BIC) Country() string { return string(b[4:6]) }
 // Full returns the eleven characters: eight stand for the head office.
 func (b BIC) Full() string {
 	if len(b) == 8 {
-		return string(b) + "XXX"
+		return string(b) + strings.Repeat("X", 3)
 	}
 	return string(b)
 }
