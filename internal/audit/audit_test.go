@@ -80,6 +80,13 @@ func TestEntriesAreListedNewestFirst(t *testing.T) {
 			{numbers(audit.Filter{}, 2, 3), "2two 1one"},
 			{numbers(audit.Filter{Partner: &operator}, 10, 0), "3three 1one"},
 			{numbers(audit.Filter{Partner: &operator}, 10, 3), "1one"},
+			{numbers(audit.Filter{Actor: "operator:tester"}, 2, 0), "4four 3three"},
+			{numbers(audit.Filter{Actor: "operator:other"}, 2, 0), ""},
+			{numbers(audit.Filter{Action: "two"}, 10, 0), "2two"},
+			{numbers(audit.Filter{Object: "object", Action: "three"}, 10, 0), "3three"},
+			{numbers(audit.Filter{Object: "other"}, 10, 0), ""},
+			{numbers(audit.Filter{Partner: &operator, Actor: "operator:tester", Action: "one", Object: "object"}, 10, 0), "1one"},
+			{numbers(audit.Filter{Partner: &operator, Action: "two"}, 10, 0), ""},
 		} {
 			if c.got != c.want {
 				t.Errorf("got %q, want %q", c.got, c.want)

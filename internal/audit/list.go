@@ -2,6 +2,8 @@ package audit
 
 import (
 	"math"
+	"strconv"
+	"strings"
 
 	"kontor/internal/db"
 )
@@ -9,14 +11,52 @@ import (
 // Filter chooses entries. The zero value chooses all.
 type Filter struct {
 	Partner *int64 // only what concerns this partner
+	Actor   string // only what this actor did; empty: all
+	Action  string // only this action; empty: all
+	Object  string // only what was done with this object; empty: all
 }
 
 const columns = `number, at, actor, action, partner_id, object, details, previous, hash`
 
-var (
-	selectNewest = db.NewQuery(`SELECT ` + columns + ` FROM audit_entry WHERE number < $1 ORDER BY number DESC LIMIT $2`)
-	selectOfOne  = db.NewQuery(`SELECT ` + columns + ` FROM audit_entry WHERE partner_id = $3 AND number < $1 ORDER BY number DESC LIMIT $2`)
-)
+// filters are the conditions that a filter can have, in the order of conditions. Each combination is a statement
+// of its own, so that each finds its index.
+var filters = []string{"partner_id", "actor", "action", "object"}
+
+var selects = listQueries()
+
+// listQueries makes the statement of each combination of filters; the bits of its place are those that are set.
+func listQueries() []*db.Query {
+	all := make([]*db.Query, 1<<len(filters))
+	for set := range all {
+		var where strings.Builder
+		next := 3
+		for i, column := range filters {
+			if set&(1<<i) != 0 {
+				where.WriteString(" AND " + column + " = $" + strconv.Itoa(next))
+				next++
+			}
+		}
+		all[set] = db.NewQuery(`SELECT ` + columns + ` FROM audit_entry WHERE number < $1` + where.String() + ` ORDER BY number DESC LIMIT $2`)
+	}
+	return all
+}
+
+// conditions answers which of the filters are set, as bits, and their values.
+func (f Filter) conditions() (set int, values []any) {
+	add := func(i int, isSet bool, value any) {
+		if isSet {
+			set |= 1 << i
+			values = append(values, value)
+		}
+	}
+	if f.Partner != nil {
+		add(0, true, *f.Partner)
+	}
+	add(1, f.Actor != "", f.Actor)
+	add(2, f.Action != "", f.Action)
+	add(3, f.Object != "", f.Object)
+	return set, values
+}
 
 // List reads entries, the newest first: at most limit of them, of those with numbers below before; 0 begins
 // with the newest.
@@ -24,11 +64,8 @@ func List(r db.Reader, f Filter, limit int, before int64) ([]Recorded, error) {
 	if before == 0 {
 		before = math.MaxInt64
 	}
-	query, args := selectNewest, []any{before, limit}
-	if f.Partner != nil {
-		query, args = selectOfOne, append(args, *f.Partner)
-	}
-	return scan(r.Rows(query, args...))
+	set, values := f.conditions()
+	return scan(r.Rows(selects[set], append([]any{before, limit}, values...)...))
 }
 
 func scan(rows *db.Rows) ([]Recorded, error) {

@@ -51,7 +51,7 @@ func New() *Metrics {
 			Name: "kontor_idempotency_replays_total", Help: "Requests answered with the stored answer of an earlier one.",
 		}),
 		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "kontor_rate_limited_total", Help: "Requests refused with P429, by what was limited: key or address.",
+			Name: "kontor_rate_limited_total", Help: "Requests refused with P429, by what was limited: key or address, and sign-ins to the console by name.",
 		}, []string{"limit"}),
 		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "kontor_webhook_attempts_total",
@@ -141,7 +141,8 @@ func (m *Metrics) Replayed() {
 // The limits that RateLimited counts.
 const (
 	LimitKey     = "key"     // the rate of an API key
-	LimitAddress = "address" // attempts with wrong keys from one address
+	LimitAddress = "address" // attempts with wrong keys or passwords from one address
+	LimitName    = "name"    // failed sign-ins to the console under one name
 )
 
 // RateLimited counts a request that one of the limits refused.

@@ -21,6 +21,10 @@ var sharedTables = map[string]string{
 	"rate_node":  "API nodes find each other",
 	"rate_clock": "the database's time",
 
+	"console_account": "officers work for the operator, whoever's users they look after",
+	"console_session": "officers work for the operator, whoever's users they look after",
+	"console_guess":   "sign-ins are no partner's",
+
 	"floor_account": "a benchmark's own, in a database without partners",
 	"floor_entry":   "a benchmark's own, in a database without partners",
 }
