@@ -285,3 +285,61 @@ func TestImmutableTablesRefuseChanges(t *testing.T) {
 		}
 	})
 }
+
+var (
+	enterOnce = db.NewInsertOnce("directory", "kind text, key text, partner_id bigint, object_id uuid", "kind, key")
+	reassign  = db.NewUpdate("directory", "kind text, key text", "partner_id bigint, object_id uuid",
+		"directory.partner_id < new.partner_id")
+)
+
+// TestOneCommandForManyRows writes several rows by one command in a row, which PostgreSQL gets as one statement.
+func TestOneCommandForManyRows(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		first, second := clock.NewID(), clock.NewID()
+		for _, write := range []func(*db.Tx){
+			func(tx *db.Tx) {
+				tx.Write(enterOnce, "run", "a", 1, first)
+				tx.Write(enterOnce, "run", "b", 5, first)
+				tx.Write(enterOnce, "run", "c", 1, first)
+			},
+			func(tx *db.Tx) { // a and b are there already
+				tx.Write(enterOnce, "run", "a", 9, second)
+				tx.Write(enterOnce, "run", "b", 9, second)
+				tx.Write(enterOnce, "run", "d", 1, second)
+			},
+			func(tx *db.Tx) { // the guard keeps b
+				tx.Write(reassign, "run", "a", 2, second)
+				tx.Write(reassign, "run", "b", 3, second)
+				tx.Write(reassign, "run", "d", 4, first)
+				tx.Write(reassign, "run", "none", 4, first)
+			},
+			func(tx *db.Tx) { tx.Write(reassign, "run", "c", 7, second) },
+		} {
+			if err := d.Update(t.Context(), func(tx *db.Tx) error { write(tx); return nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		type entry struct {
+			partner int
+			object  clock.ID
+		}
+		err := d.View(t.Context(), func(r db.Reader) error {
+			for key, want := range map[string]entry{"a": {2, second}, "b": {5, first}, "c": {7, second}, "d": {4, first}} {
+				var got entry
+				if err := r.Row(selectEntry, "run", key).Scan(&got.partner, &got.object); err != nil || got != want {
+					t.Errorf("%s is %v, want %v: %v", key, got, want, err)
+				}
+			}
+			var n int
+			err := r.Row(countEntries, "run").Scan(&n)
+			if n != 4 {
+				t.Errorf("there are %d entries", n)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,9 +20,7 @@ import (
 	"kontor/internal/clock"
 )
 
-// pgBatch is a group as it is sent: few statements, whose parameters are arrays, in PostgreSQL's binary format.
-// All groups take their locks in the same order: the idempotency keys, the other tables by name, in each the
-// rows by their columns, then the accounts.
+// pgBatch is what one transaction sends: few statements, and their parameters as PostgreSQL reads them.
 type pgBatch struct {
 	statements []pgStatement
 }
@@ -28,6 +28,7 @@ type pgBatch struct {
 type pgStatement struct {
 	text   string
 	params [][]byte
+	format []int16 // of the parameters
 }
 
 // Moves of many accounts are two statements. The first locks the accounts in the order in which they are given:
@@ -45,7 +46,9 @@ const (
 	WHERE a.partner_id = m.partner_id AND a.id = m.id`
 )
 
-// newPgBatch merges queues of INSERTs and moves.
+// newPgBatch merges queues of INSERTs and moves, of which there is one statement for each table. All groups take
+// their locks in the same order: the idempotency keys, the other tables by name, in each the rows by their columns,
+// then the accounts.
 func newPgBatch(queues []*queue) (*pgBatch, error) {
 	b := &pgBatch{}
 	var first, others pgSets
@@ -62,15 +65,80 @@ func newPgBatch(queues []*queue) (*pgBatch, error) {
 			if err != nil {
 				return nil, err
 			}
-			b.statements = append(b.statements, pgStatement{s.cmd.set, params})
+			b.statements = append(b.statements, pgStatement{s.cmd.set, params, binaryFormat})
 		}
 	}
 	if len(all.moves) > 0 {
 		all.settle()
 		params := moveParams(all.moves)
-		b.statements = append(b.statements, pgStatement{pgLock, params[:2]}, pgStatement{pgMoves, params})
+		b.statements = append(b.statements, pgStatement{pgLock, params[:2], binaryFormat}, pgStatement{pgMoves, params, binaryFormat})
 	}
 	return b, nil
+}
+
+// newPgSequence is one queue in its own order. What a command does several times in a row is one statement, if it
+// has a form for that.
+func newPgSequence(q *queue) (*pgBatch, error) {
+	b := &pgBatch{}
+	ops := slices.Concat(q.first, q.ops)
+	for len(ops) > 0 {
+		run := 1
+		for run < len(ops) && ops[run].cmd == ops[0].cmd {
+			run++
+		}
+		if ops[0].cmd.set == "" || run == 1 {
+			run = 1
+			params, err := textParams(ops[0].args)
+			if err != nil {
+				return nil, err
+			}
+			b.statements = append(b.statements, pgStatement{ops[0].cmd.text, params, textFormat})
+		} else {
+			set := pgSets{}.add(ops[:run])[0]
+			params, err := set.params()
+			if err != nil {
+				return nil, err
+			}
+			b.statements = append(b.statements, pgStatement{set.cmd.set, params, binaryFormat})
+		}
+		ops = ops[run:]
+	}
+	for _, m := range q.moves {
+		params, err := textParams([]any{m.partner, m.account, m.posted, m.held})
+		if err != nil {
+			return nil, err
+		}
+		b.statements = append(b.statements, pgStatement{pgMove, params, textFormat})
+	}
+	return b, nil
+}
+
+// Parameters of single statements are sent as text, because the types of their columns are PostgreSQL's to know.
+var textFormat = []int16{pgtype.TextFormatCode}
+
+func textParams(args []any) ([][]byte, error) {
+	params := make([][]byte, len(args))
+	for i, arg := range args {
+		switch a := arg.(type) {
+		case string:
+			params[i] = []byte(a)
+		case clock.ID:
+			params[i] = []byte(a.String())
+		case []byte:
+			if a != nil {
+				params[i] = append([]byte(`\x`), hex.AppendEncode(nil, a)...)
+			}
+		case bool:
+			params[i] = strconv.AppendBool(nil, a)
+		default:
+			n, ok := bigint(a)
+			if !ok {
+				return nil, fmt.Errorf("db: an argument cannot be %T", a)
+			}
+			params[i] = strconv.AppendInt(nil, n, 10)
+		}
+	}
+	return params, nil
 }
 
 var binaryFormat = []int16{pgtype.BinaryFormatCode}
@@ -89,7 +157,7 @@ func (b *pgBatch) send(c *pgxpool.Conn) error {
 	}
 	p := c.Conn().PgConn().StartPipeline(timeout)
 	for i, s := range b.statements {
-		p.SendQueryStatement(prepared[i], s.params, binaryFormat, nil)
+		p.SendQueryStatement(prepared[i], s.params, s.format, nil)
 	}
 	if err := p.Sync(); err != nil {
 		_ = p.Close()

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"kontor/internal/clock"
@@ -151,7 +150,7 @@ func (m move) figures() [3]int64 { return [3]int64{m.posted, m.held, m.posted - 
 func (e *postgres) groupable(q *queue) bool {
 	for _, ops := range [][]op{q.first, q.ops} {
 		for _, o := range ops {
-			if o.cmd.set == "" {
+			if !o.cmd.insert {
 				return false
 			}
 		}
@@ -302,21 +301,12 @@ func (e *postgres) alone(ctx context.Context, c *pgxpool.Conn, q *queue) error {
 	return e.sendAlone(c, q)
 }
 
-// sendAlone sends a queue, statement by statement, as one batch. Without explicit BEGIN a pipelined batch is
-// one implicit transaction, committed at its end.
+// sendAlone commits a queue as a transaction of its own.
 func (e *postgres) sendAlone(c *pgxpool.Conn, q *queue) error {
-	batch := &pgx.Batch{}
-	for _, ops := range [][]op{q.first, q.ops} {
-		for _, o := range ops {
-			batch.Queue(o.cmd.text, pgArgs(o.args)...)
-		}
+	batch, err := newPgSequence(q)
+	if err == nil {
+		err = batch.send(c)
 	}
-	for _, m := range q.moves {
-		batch.Queue(pgMove, m.partner, [16]byte(m.account), m.posted, m.held)
-	}
-	timeout, cancel := detached()
-	defer cancel()
-	err := pgError(c.SendBatch(timeout, batch).Close())
 	if err != nil {
 		e.suspects.accuse(err, []*queue{q})
 	}

@@ -42,7 +42,9 @@ func (e *postgres) snapshot(ctx context.Context) (conn, error) {
 	}
 	// A verification of a large ledger reads for longer than a request may, and whole tables.
 	l.pending.Queue("SET LOCAL statement_timeout = 0")
-	l.pending.Queue("SET LOCAL enable_seqscan = on")
+	for _, way := range wideWays {
+		l.pending.Queue("SET LOCAL " + way + " = on")
+	}
 	if err := l.flush(); err != nil {
 		l.rollback()
 		return nil, err

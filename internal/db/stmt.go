@@ -2,6 +2,8 @@ package db
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -21,8 +23,9 @@ func NewQuery(text string) *Query {
 type Command struct {
 	text    string
 	lite    string
-	set     string   // PostgreSQL: the same INSERT for many rows, with an array per column; empty for other commands
-	columns []column // of an INSERT
+	insert  bool     // it inserts rows and does nothing else
+	set     string   // PostgreSQL: the same for many rows, with an array per column; empty when there is no such form
+	columns []column // of the set form
 }
 
 type column struct{ name, kind string }
@@ -37,24 +40,83 @@ func NewCommand(text string) *Command {
 // commas, in the order of the arguments: "partner_id bigint, id uuid, label text".
 // Types are bigint, text, boolean, uuid, bytes.
 func NewInsert(table, columns string) *Command {
+	c := newInsert(table, columns, "")
+	c.insert = true
+	return c
+}
+
+// NewInsertOnce registers an INSERT as NewInsert does, of a row that may be there already, under the same key,
+// and is the same then. key are the names of the key's columns, separated by commas.
+func NewInsertOnce(table, columns, key string) *Command {
+	return newInsert(table, columns, " ON CONFLICT ("+key+") DO NOTHING")
+}
+
+func newInsert(table, columns, end string) *Command {
+	described := describe(table, columns)
+	names := make([]string, len(described))
+	marks := make([]string, len(described))
+	for i, c := range described {
+		names[i], marks[i] = c.name, fmt.Sprintf("$%d", i+1)
+	}
+	into := fmt.Sprintf("INSERT INTO %s (%s) ", table, strings.Join(names, ", "))
+	text := into + "VALUES (" + strings.Join(marks, ", ") + ")" + end
+	set := into + "SELECT * FROM " + arrays(described) + end
+	return &Command{text: text, lite: text, set: set, columns: described}
+}
+
+// NewUpdate registers an UPDATE of one row by its key. key and changes are columns as those of NewInsert, and
+// together the arguments. guard is a further condition, in which the row's columns are written table.column and
+// the arguments new.column; empty for none. Of those that one transaction writes one after another, no two may
+// have the same key.
+func NewUpdate(table, key, changes, guard string) *Command {
+	keys, changed := describe(table, key), describe(table, changes)
+	c := &Command{columns: append(keys, changed...)}
+	set, where := make([]string, len(changed)), make([]string, len(keys))
+	for i, c := range changed {
+		set[i] = c.name + " = new." + c.name
+	}
+	for i, c := range keys {
+		where[i] = table + "." + c.name + " = new." + c.name
+	}
+	if guard != "" {
+		where = append(where, guard)
+	}
+	update, condition := "UPDATE "+table+" SET "+strings.Join(set, ", "), " WHERE "+strings.Join(where, " AND ")
+	names := make([]string, len(c.columns))
+	for i, column := range c.columns {
+		names[i] = column.name
+	}
+	c.set = update + " FROM " + arrays(c.columns) + " AS new(" + strings.Join(names, ", ") + ")" + condition
+	c.text = newColumn.ReplaceAllStringFunc(update+condition, func(name string) string {
+		return fmt.Sprintf("$%d", slices.Index(names, strings.TrimPrefix(name, "new."))+1)
+	})
+	c.lite = c.text
+	return c
+}
+
+var newColumn = regexp.MustCompile(`\bnew\.\w+`)
+
+// describe reads columns with their types.
+func describe(table, columns string) []column {
 	defs := strings.Split(columns, ",")
-	names := make([]string, len(defs))
-	marks := make([]string, len(defs))
-	arrays := make([]string, len(defs))
 	described := make([]column, len(defs))
 	for i, def := range defs {
 		name, kind, ok := strings.Cut(strings.TrimSpace(def), " ")
 		if !ok || portable[kind] == "" {
-			panic(fmt.Sprintf("db: insert into %s: column %q needs a portable type", table, def))
+			panic(fmt.Sprintf("db: %s: column %q needs a portable type", table, def))
 		}
 		described[i] = column{name, kind}
-		names[i], marks[i] = name, fmt.Sprintf("$%d", i+1)
-		arrays[i] = fmt.Sprintf("$%d::%s[]", i+1, portable[kind])
 	}
-	into := fmt.Sprintf("INSERT INTO %s (%s) ", table, strings.Join(names, ", "))
-	text := into + "VALUES (" + strings.Join(marks, ", ") + ")"
-	set := into + "SELECT * FROM unnest(" + strings.Join(arrays, ", ") + ")"
-	return &Command{text: text, lite: text, set: set, columns: described}
+	return described
+}
+
+// arrays are PostgreSQL's rows out of an array for each column.
+func arrays(columns []column) string {
+	params := make([]string, len(columns))
+	for i, c := range columns {
+		params[i] = fmt.Sprintf("$%d::%s[]", i+1, portable[c.kind])
+	}
+	return "unnest(" + strings.Join(params, ", ") + ")"
 }
 
 // portable are the types of columns, and what PostgreSQL calls them.

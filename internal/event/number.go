@@ -42,12 +42,11 @@ var (
 	selectEarlier = db.NewQuery(`
 		SELECT version, id, type FROM event
 		WHERE partner_id = $1 AND object_id = $2 AND version < $3 AND sequence IS NULL ORDER BY version`)
-	setSequence = db.NewCommand(`
-		UPDATE event SET sequence = $4 WHERE partner_id = $1 AND object_id = $2 AND version = $3`)
-	setRefused = db.NewCommand(`
-		UPDATE event SET sequence = $4, status = 'FAILED', attempts = 1, outcome = $5
-		WHERE partner_id = $1 AND object_id = $2 AND version = $3`)
+	setSequence = db.NewUpdate("event", eventKey, "sequence bigint", "")
+	setRefused  = db.NewUpdate("event", eventKey, "sequence bigint, status text, attempts bigint, outcome text", "")
 )
+
+const eventKey = "partner_id bigint, object_id uuid, version bigint"
 
 // key is an event within its partner.
 type key struct {
@@ -120,18 +119,23 @@ type refusal func(Type) (exchange, bool)
 // event that goes nowhere fails at once: to load it and to store that would cost as much again.
 func number(tx *db.Tx, partner, sequence int64, refuse refusal) (n numbered, err error) {
 	events, err := unnumbered(tx, partner)
+	var refused []result
 	for _, e := range events {
 		n.all++
 		if refuse != nil {
-			if x, refused := refuse(e.kind); refused {
-				n.refused++
-				tx.Write(setRefused, partner, e.object, e.version, sequence+int64(n.all), x.outcome)
-				x.write(tx, &delivery{partner: partner, id: e.id})
+			if x, no := refuse(e.kind); no {
+				d := &delivery{partner: partner, object: e.object, version: e.version, id: e.id, sequence: sequence + int64(n.all)}
+				refused = append(refused, result{delivery: d, exchange: x})
 				continue
 			}
 		}
 		tx.Write(setSequence, partner, e.object, e.version, sequence+int64(n.all))
 	}
+	n.refused = len(refused)
+	for _, r := range refused {
+		tx.Write(setRefused, partner, r.object, r.version, r.sequence, Failed, 1, r.outcome)
+	}
+	writeAttempts(tx, refused)
 	return n, err
 }
 

@@ -31,26 +31,26 @@ func (d *Deliverer) observe(r result) {
 // primary key. An attempt that is in the log already is written again when a commit succeeded and its answer was
 // lost.
 var (
-	storeResult = db.NewCommand(`
-		UPDATE event SET status = $4, attempts = $5, due_at = $6, outcome = $7
-		WHERE partner_id = $1 AND object_id = $2 AND version = $3 AND COALESCE(status, '') = 'PENDING'
-			AND attempts <= $5`)
-	insertAttempt = db.NewCommand(`
-		INSERT INTO event_attempt (partner_id, event_id, id, at, outcome, duration_ms, answer)
-		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (partner_id, event_id, id) DO NOTHING`)
-	storeBody = db.NewCommand(`
-		UPDATE event SET body = $4, secrets = FALSE WHERE partner_id = $1 AND object_id = $2 AND version = $3`)
+	storeResult = db.NewUpdate("event", eventKey, "status text, attempts bigint, due_at bigint, outcome text",
+		"COALESCE(event.status, '') = 'PENDING' AND event.attempts <= new.attempts")
+	insertAttempt = db.NewInsertOnce("event_attempt", `partner_id bigint, event_id uuid, id uuid, at bigint, outcome text,
+		duration_ms bigint, answer bytes`, "partner_id, event_id, id")
+	storeBody = db.NewUpdate("event", eventKey, "body bytes, secrets boolean", "")
 )
 
-// write queues an attempt, and what it leaves of the event's body.
-func (x exchange) write(tx *db.Tx, e *delivery) {
-	answer := x.answer
-	if answer == nil {
-		answer = []byte{}
+// writeAttempts queues the attempts of results, and what they leave of the events' bodies.
+func writeAttempts(tx *db.Tx, results []result) {
+	for _, r := range results {
+		answer := r.answer
+		if answer == nil {
+			answer = []byte{}
+		}
+		tx.Write(insertAttempt, r.partner, r.delivery.id, r.exchange.id, r.at, r.outcome, r.took.Milliseconds(), answer)
 	}
-	tx.Write(insertAttempt, e.partner, e.id, x.id, x.at, x.outcome, x.took.Milliseconds(), answer)
-	if x.remainder != nil {
-		tx.Write(storeBody, e.partner, e.object, e.version, x.remainder)
+	for _, r := range results {
+		if r.remainder != nil {
+			tx.Write(storeBody, r.partner, r.object, r.version, r.remainder, false)
+		}
 	}
 }
 
@@ -97,8 +97,8 @@ func (d *Deliverer) store(ctx context.Context, batch []result) error {
 	return d.cfg.DB.Update(ctx, func(tx *db.Tx) error {
 		for _, r := range batch {
 			tx.Write(storeResult, r.partner, r.object, r.version, r.status, r.attempts, r.due, r.outcome)
-			r.write(tx, r.delivery)
 		}
+		writeAttempts(tx, batch)
 		return nil
 	})
 }

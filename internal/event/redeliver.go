@@ -204,14 +204,16 @@ func (l *lane) resendBatch(ctx context.Context) (more bool, err error) {
 }
 
 func (b batch) write(tx *db.Tx, partner int64, tried []exchange) {
+	results := make([]result, len(b.events))
 	for i, e := range b.events {
+		results[i] = result{delivery: e, exchange: tried[i]}
 		status := Failed
 		if tried[i].delivered {
 			status = Delivered
 		}
 		tx.Write(storeResent, e.partner, e.object, e.version, status, e.attempts+1, tried[i].outcome)
-		tried[i].write(tx, e)
 	}
+	writeAttempts(tx, results)
 	for _, id := range b.ended {
 		tx.Write(deleteRedelivery, partner, id)
 	}

@@ -171,7 +171,7 @@ func (k *Keeper) RemoveSecrets(ctx context.Context) error {
 				if err != nil {
 					return err
 				}
-				tx.Write(storeBody, e.partner, e.object, e.version, body)
+				tx.Write(storeBody, e.partner, e.object, e.version, body, false)
 			}
 			count = len(old)
 			return err
