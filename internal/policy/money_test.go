@@ -11,7 +11,7 @@ import (
 var moneyPath = []string{
 	"internal/money", "internal/ledger", "internal/transfer", "internal/exchange", "internal/sepa", "internal/crypto", "internal/card",
 	"internal/order", "internal/paylink", "internal/adjustment", "internal/history", "internal/partner", "internal/user", "internal/event", "internal/db",
-	"internal/idempotency", "internal/entry", "internal/job", "internal/iban", "internal/fault", "internal/contract", "internal/httpapi/oas",
+	"internal/idempotency", "internal/entry", "internal/job", "internal/iban", "internal/fault", "internal/contract", "internal/httpapi/oas", "internal/rail/bank",
 }
 
 const floatHint = "use money.Amount or money.Rate (exact) or an integer"
