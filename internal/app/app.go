@@ -22,6 +22,7 @@ import (
 	"kontor/internal/contract"
 	"kontor/internal/db"
 	"kontor/internal/event"
+	"kontor/internal/exchange"
 	"kontor/internal/history"
 	"kontor/internal/httpapi"
 	"kontor/internal/idempotency"
@@ -140,10 +141,15 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 	a.keys = idempotency.New(v)
 	a.limits = ratelimit.New(d, node, cfg.Log)
 	transfers := transfer.NewService(cfg.Clock, events)
+	prices, err := openMarket(ctx, cfg, a)
+	if err != nil {
+		return nil, err
+	}
 	a.API = httpapi.Config{
 		DB: d, Catalog: cat, Contract: contracts, Environment: cfg.Environment, Partners: a.Partners, Users: users,
 		Identity:  identity.NewService(v, cfg.Clock, users, payments),
 		Transfers: transfers,
+		Exchange:  exchange.NewService(cat, prices),
 		History:   history.NewService(cfg.Clock, payments, a.Adjustments, transfers), // those that search the ledger come last
 		Events:    events, Clock: cfg.Clock,
 		Cursors: page.NewCursors(v),

@@ -26,6 +26,14 @@ type Entry struct {
 	StartRate money.Rate   // what one unit costs in EUR when the sandbox starts; eur is 1
 	MaxEUR    money.Amount // largest single amount, in EUR or the equivalent of so much EUR
 	Networks  []Network    // at least one; the first is taken when a request names none
+
+	// Spread is by how much the rate that customers are quoted is above the market's price, or below it when
+	// SpreadBelow is set. None for eur.
+	Spread      money.Percent
+	SpreadBelow bool
+	// MaxExposure is how much of the currency the platform may owe or hold by exchanges that are not hedged;
+	// zero: as much as may be.
+	MaxExposure money.Amount
 }
 
 // Network is a way in and out of the platform for one currency: a chain, or SEPA for eur. All amounts are of
@@ -58,6 +66,9 @@ type currencyData struct {
 	StartRate string        `json:"startRate"`
 	MaxEUR    string        `json:"maxEur"`
 	Networks  []networkData `json:"networks"`
+
+	SpreadPercent string `json:"spreadPercent"` // empty: none
+	MaxExposure   string `json:"maxExposure"`   // empty: no limit
 }
 
 type networkData struct {
@@ -126,6 +137,9 @@ func (d currencyData) entry(eur money.Currency) (Entry, error) {
 	if e.MaxEUR.IsZero() {
 		return Entry{}, fmt.Errorf("maxEur %q: nothing could be moved", d.MaxEUR)
 	}
+	if err := d.readRisk(&e); err != nil {
+		return Entry{}, err
+	}
 	if len(d.Networks) == 0 {
 		return Entry{}, fmt.Errorf("networks: there is none")
 	}
@@ -140,6 +154,24 @@ func (d currencyData) entry(eur money.Currency) (Entry, error) {
 		e.Networks = append(e.Networks, n)
 	}
 	return e, nil
+}
+
+// readRisk reads the figures that keep exchanges from being a loss.
+func (d currencyData) readRisk(e *Entry) (err error) {
+	if text := strings.TrimPrefix(d.SpreadPercent, "-"); text != "" {
+		if e.Spread, err = money.ParsePercent(text); err != nil {
+			return fmt.Errorf("spreadPercent %q: %w", d.SpreadPercent, err)
+		}
+		e.SpreadBelow = text != d.SpreadPercent
+		if d.Code == euro && !e.Spread.IsZero() || e.Spread.String() == "100" {
+			return fmt.Errorf("spreadPercent %q: eur has none, and others have less than 100", d.SpreadPercent)
+		}
+	}
+	e.MaxExposure = money.New(0, e.Currency)
+	if d.MaxExposure != "" {
+		e.MaxExposure, err = amount("maxExposure", d.MaxExposure, e.Currency)
+	}
+	return err
 }
 
 func (d networkData) network(e Entry) (Network, error) {

@@ -1,6 +1,7 @@
 package catalog_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -80,6 +81,10 @@ func TestBadDataAreRefusedByNameAndPlace(t *testing.T) {
 		{currencies, `"startRate": "1"`, `"startRate": "1.1"`, "eur: startRate"},
 		{currencies, `"maxEur": "100000"`, `"maxEur": "1e5"`, "eur: maxEur"},
 		{currencies, `"maxEur": "100000"`, `"maxEur": "0"`, "eur: maxEur"},
+		{currencies, `"startRate": "0.1832"`, `"startRate": "0.1832", "spreadPercent": "100"`, "doge: spreadPercent"},
+		{currencies, `"startRate": "0.1832"`, `"startRate": "0.1832", "spreadPercent": "--1"`, "doge: spreadPercent"},
+		{currencies, `"startRate": "1"`, `"startRate": "1", "spreadPercent": "0.1"`, "eur: spreadPercent"},
+		{currencies, `"startRate": "0.1832"`, `"startRate": "0.1832", "maxExposure": "-1"`, "doge: maxExposure"},
 		{currencies, `"feeWithdrawal": "0.0003"`, `"feeWithdrawal": "0.000000003"`, "btc: network btc: feeWithdrawal"},
 		{currencies, `"feeWithdrawal": "0.0003"`, `"feeWithdrawal": "-1"`, "btc: network btc: feeWithdrawal"},
 		{currencies, `"feeWithdrawal": "0.0003", `, ``, "btc: network btc: feeWithdrawal"},
@@ -126,5 +131,34 @@ func TestFolderMustExist(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing")
 	if _, err := catalog.Load(missing); err == nil || !strings.Contains(err.Error(), missing) {
 		t.Errorf("got %v, want an error that names the folder", err)
+	}
+}
+
+func TestSpreadAndExposureAreRead(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	text, err := os.ReadFile("data/currencies.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.NewReplacer(
+		`"startRate": "0.1832"`, `"startRate": "0.1832", "spreadPercent": "-0.25", "maxExposure": "5000000"`,
+		`"startRate": "88.42"`, `"startRate": "88.42", "spreadPercent": "0.5"`,
+	).Replace(string(text))
+	if err := os.WriteFile(filepath.Join(dir, "currencies.json"), []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := catalog.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got string
+	for _, e := range c.Currencies() {
+		if !e.Spread.IsZero() || !e.MaxExposure.IsZero() {
+			got += fmt.Sprintln(e.Code, e.Spread, e.SpreadBelow, e.MaxExposure.Number())
+		}
+	}
+	if want := "ltc 0.5 false 0\ndoge 0.25 true 5000000\n"; got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
 	}
 }

@@ -21,7 +21,7 @@ func (a *api) GetPartnerBalances(w http.ResponseWriter, r *http.Request) {
 			return oas.Balances{}, err
 		}
 		number := string(account.IBAN)
-		return a.balances(rd, p.ID, ledger.PartnerItself, fiatState{status: "ACTIVE", iban: &number})
+		return a.balances(rd, p, ledger.PartnerItself, fiatState{status: "ACTIVE", iban: &number})
 	})
 }
 
@@ -55,7 +55,7 @@ func (a *api) userBalances(rd db.Reader, p partner.Partner, externalUserID strin
 		number := string(account.IBAN)
 		fiat = fiatState{status: "ACTIVE", iban: &number}
 	}
-	b, err := a.balances(rd, p.ID, u.ID, fiat)
+	b, err := a.balances(rd, p, u.ID, fiat)
 	return oas.UserBalances{
 		UserId: u.ID.String(), PoaRequired: a.poaRequired(p, person.Country) && !u.Active(),
 		FiatBalances: b.FiatBalances, CryptoBalances: b.CryptoBalances,
@@ -90,16 +90,18 @@ type fiatState struct {
 }
 
 // balances reads an owner's balances.
-func (a *api) balances(rd db.Reader, partnerID int64, owner clock.ID, fiat fiatState) (oas.Balances, error) {
-	states, err := ledger.Balances(rd, partnerID, owner, a.Catalog.Currency)
+func (a *api) balances(rd db.Reader, p partner.Partner, owner clock.ID, fiat fiatState) (oas.Balances, error) {
+	states, err := ledger.Balances(rd, p.ID, owner, a.Catalog.Currency)
 	if err != nil {
 		return oas.Balances{}, err
 	}
-	return a.show(states, fiat)
+	return a.show(p, states, fiat)
 }
 
-// show puts balances, by currency slug, in the order of the catalogue.
-func (a *api) show(states map[string]ledger.State, fiat fiatState) (oas.Balances, error) {
+// show puts balances, by currency slug, in the order of the catalogue. The rate of a currency that never had a
+// price is 0.
+func (a *api) show(p partner.Partner, states map[string]ledger.State, fiat fiatState) (oas.Balances, error) {
+	rates := a.Exchange.Rates(pins(p))
 	out := oas.Balances{FiatBalances: []oas.FiatBalance{}, CryptoBalances: []oas.CryptoBalance{}}
 	for _, entry := range a.Catalog.Currencies() {
 		state, ok := states[entry.Code]
@@ -110,7 +112,7 @@ func (a *api) show(states map[string]ledger.State, fiat fiatState) (oas.Balances
 		if err != nil {
 			return oas.Balances{}, err
 		}
-		id, rate := state.Account.String(), contract.Number(entry.StartRate.String())
+		id, rate := state.Account.String(), contract.Number(rates[entry.Code].String())
 		if entry.Kind == catalog.Fiat {
 			out.FiatBalances = append(out.FiatBalances, oas.FiatBalance{
 				Id: id, Amount: available.String(), HeldAmount: state.Held.String(), Name: oas.Currency(entry.Code),

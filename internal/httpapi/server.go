@@ -16,6 +16,7 @@ import (
 	"kontor/internal/contract"
 	"kontor/internal/db"
 	"kontor/internal/event"
+	"kontor/internal/exchange"
 	"kontor/internal/fault"
 	"kontor/internal/history"
 	"kontor/internal/httpapi/oas"
@@ -51,6 +52,7 @@ type Config struct {
 	Users       *user.Service
 	Identity    *identity.Service
 	Transfers   *transfer.Service
+	Exchange    *exchange.Service
 	SEPA        *sepa.Service
 	History     *history.Service
 	Events      *event.Log

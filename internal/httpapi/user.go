@@ -52,7 +52,7 @@ func (a *api) CreateUser(w http.ResponseWriter, r *http.Request, _ oas.CreateUse
 				UserId: u.ID.String(), PoaRequiredForExtended: poa,
 			}}, nil
 		}
-		b, err := a.show(accounts, fiatState{status: waiting(p)})
+		b, err := a.show(p, accounts, fiatState{status: waiting(p)})
 		return result{status: http.StatusCreated, object: u.ID, body: oas.OlderUserCreated{
 			UserId: u.ID.String(), PoaRequired: poa, PoaRequiredForExtended: poa,
 			Balances: b, FiatBalances: b.FiatBalances, CryptoBalances: b.CryptoBalances,

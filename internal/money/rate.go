@@ -33,11 +33,7 @@ func ParseRate(text string) (Rate, error) {
 	if err != nil {
 		return Rate{}, err
 	}
-	for scale > 0 && units%10 == 0 {
-		units /= 10
-		scale--
-	}
-	return Rate{units: units, scale: scale}, nil
+	return Rate{units: units, scale: scale}.shortest(), nil
 }
 
 // String returns the shortest exact decimal, which is a valid JSON number: "0.1832", "91250", "1". The

@@ -102,6 +102,20 @@ func largest(r Rules, slug, v string) (canonical, problem string) {
 	return canonical, problem
 }
 
+// pinnedRate reads a price that replaces the market's in staging; off takes the market away.
+func pinnedRate(r Rules, _, v string) (string, string) {
+	rate, err := money.ParseRate(v)
+	switch {
+	case r.Environment == Production:
+		return "", "is for the sandbox only"
+	case v == "off":
+		return v, ""
+	case err != nil:
+		return "", "must be a price above 0 in EUR, such as 57000.5, with at most 18 decimals, or off"
+	}
+	return rate.String(), ""
+}
+
 func fee(r Rules, name, v string) (string, string) {
 	if strings.HasSuffix(name, "Percent") {
 		return percent(r, name, v)

@@ -33,6 +33,7 @@ var settingRules = map[string]rule{
 	"markup.sepa":                 {"0", percent, nil},
 	"locks.perMinute":             {"30", whole(1, 10_000), nil},
 	"exchange.max.":               {"", largest, currencySlugs},
+	"sandbox.rate.":               {"", pinnedRate, coinSlugs},
 	"sepa.max":                    {"", largestEUR, nil},
 	"withdrawal.max.":             {"", largest, coinSlugs},
 	"webhook.baseUrl":             {"", webURL, nil},

@@ -21,6 +21,12 @@ var unreachable = map[string]string{
 	"P462": "a user who is verified is active at once",
 }
 
+// reachableThere are the exceptions to unreachable, by operationId and code.
+var reachableThere = map[string]bool{
+	"getExchangeRates P501":        true, // a market is taken away
+	"getPartnerExchangeRates P501": true,
+}
+
 // unreachableThere are codes of single operations, by operationId and code.
 var unreachableThere = map[string]string{
 	"createTransfer P410":         "users without KYC, who have no euros, cannot be created",
@@ -46,6 +52,7 @@ func TestEveryErrorHasAScenario(t *testing.T) {
 		for _, code := range o.codes {
 			pair := o.id + " " + code
 			reason, never := unreachable[code]
+			never = never && !reachableThere[pair]
 			if there, ok := unreachableThere[pair]; ok {
 				reason, never = there, true
 			}

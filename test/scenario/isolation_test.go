@@ -24,6 +24,12 @@ type slot struct {
 // and to nobody.
 type ids struct{ own, others, nobodys map[string]string }
 
+// still keeps rates from changing between two answers that are compared.
+var still = map[string]string{
+	"sandbox.rate.btc": "57000.5", "sandbox.rate.eth": "2310.44", "sandbox.rate.ltc": "71.3", "sandbox.rate.doge": "0.1832",
+	"sandbox.rate.pol": "0.2145", "sandbox.rate.usdc": "0.8642", "sandbox.rate.usdt": "0.8638",
+}
+
 // outside are members that look like ids but name nothing that a partner owns.
 var outside = []string{"senderIban"}
 
@@ -54,7 +60,7 @@ func testIsolation(t *testing.T, p *platform, o *operation) {
 	if len(slots) == 0 {
 		t.Skip("the operation takes no ids")
 	}
-	victim := p.newCaller(t, nil)
+	victim := p.newCaller(t, still)
 	victim.prepare(t, given{Active: []string{"victim"}, Funds: map[string]string{"victim": "50.00", "partner": "50.00"}})
 	theirs := victim.objects(t, "victim")
 	before := victim.snapshot(t, theirs)
@@ -70,7 +76,7 @@ func testIsolation(t *testing.T, p *platform, o *operation) {
 			// A caller of its own for each of the two, so that one answer cannot change the other.
 			var answers [2]string
 			for i, kind := range []string{"another partner's", "nobody's"} {
-				attacker := p.newCaller(t, nil)
+				attacker := p.newCaller(t, still)
 				attacker.prepare(t, given{Active: []string{"mine"}, Funds: map[string]string{"mine": "50.00", "partner": "50.00"}})
 				all := ids{own: attacker.objects(t, "mine"), others: theirs, nobodys: unknown(theirs)}
 				value := all.others[s.name]

@@ -821,6 +821,9 @@ type EventStatus string
 // EventType defines model for EventType.
 type EventType string
 
+// ExchangeRates What one unit of each currency costs in EUR, by slug. Exact decimals; eur is 1.
+type ExchangeRates map[string]contract.Number
+
 // ExternalUserId Your own id of a user, unique among your users and never used again. 1 to 128 characters. Not allowed are the
 // characters `/ ? # % \`, control characters, a space at either end, `.` and `..`, and the words balances, transactions,
 // verification, kyc-files, poa-files, suspend and unsuspend.
@@ -1080,6 +1083,9 @@ type SandboxEvents struct {
 	// Last The highest sequence that there is. 0 before the first event.
 	Last int `json:"last"`
 }
+
+// SandboxRates The price of one unit in EUR by currency, which can be in any case; null for a market that is away.
+type SandboxRates map[string]*contract.Number
 
 // SandboxSepaDeposit defines model for SandboxSepaDeposit.
 type SandboxSepaDeposit struct {
@@ -1692,6 +1698,9 @@ type ListUsersParams struct {
 // RedeliverEventsJSONRequestBody defines body for RedeliverEvents for application/json ContentType.
 type RedeliverEventsJSONRequestBody = RedeliverEvents
 
+// SandboxSetRatesJSONRequestBody defines body for SandboxSetRates for application/json ContentType.
+type SandboxSetRatesJSONRequestBody = SandboxRates
+
 // SandboxSepaDepositJSONRequestBody defines body for SandboxSepaDeposit for application/json ContentType.
 type SandboxSepaDepositJSONRequestBody = SandboxSepaDeposit
 
@@ -1976,6 +1985,14 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/events/{eventId}/redeliver (the `RedeliverEvent` operationId).
 	RedeliverEvent(ctx context.Context, eventId EventId, params *RedeliverEventParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetExchangeRates Get exchange rates
+	//
+	// What one unit of each currency costs in EUR, for display. To exchange, lock the rates first. P501 while a currency has
+	// no reliable price.
+	//
+	// Corresponds with GET /v1/exchange/get-rate (the `GetExchangeRates` operationId).
+	GetExchangeRates(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetPartnerBalances Get balances
 	//
 	// Your own balances, one per currency. `amount` is what can be spent; held money is in `heldAmount` and not in
@@ -1983,6 +2000,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/partner/balances (the `GetPartnerBalances` operationId).
 	GetPartnerBalances(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPartnerExchangeRates Get exchange rates (same as /v1/exchange/get-rate)
+	//
+	// Another path for the same answer.
+	//
+	// Corresponds with GET /v1/partner/exchange/get-rate (the `GetPartnerExchangeRates` operationId).
+	GetPartnerExchangeRates(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetPartnerSepaDepositInfo Get SEPA deposit info
 	//
@@ -2019,6 +2043,28 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/sandbox/events (the `SandboxListEvents` operationId).
 	SandboxListEvents(ctx context.Context, params *SandboxListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SandboxSetRatesWithBody Pin exchange rates
+	//
+	// Pins what one unit of a currency costs in EUR, for you alone, until you pin something else. Null takes a market away:
+	// rates and locks are then answered with P501. A currency that the body does not name goes back to the sandbox's own
+	// prices, so an empty object ends all pins. eur is always 1.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/sandbox/rates (the `SandboxSetRates` operationId).
+	SandboxSetRatesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SandboxSetRates Pin exchange rates
+	//
+	// Pins what one unit of a currency costs in EUR, for you alone, until you pin something else. Null takes a market away:
+	// rates and locks are then answered with P501. A currency that the body does not name goes back to the sandbox's own
+	// prices, so an empty object ends all pins. eur is always 1.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/sandbox/rates (the `SandboxSetRates` operationId).
+	SandboxSetRates(ctx context.Context, body SandboxSetRatesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SandboxSepaDepositWithBody Let a bank transfer arrive
 	//
@@ -2303,6 +2349,24 @@ func (c *Client) RedeliverEvent(ctx context.Context, eventId EventId, params *Re
 	return c.Client.Do(req)
 }
 
+// GetExchangeRates Get exchange rates
+//
+// What one unit of each currency costs in EUR, for display. To exchange, lock the rates first. P501 while a currency has
+// no reliable price.
+//
+// Corresponds with GET /v1/exchange/get-rate (the `GetExchangeRates` operationId).
+func (c *Client) GetExchangeRates(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetExchangeRatesRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetPartnerBalances Get balances
 //
 // Your own balances, one per currency. `amount` is what can be spent; held money is in `heldAmount` and not in
@@ -2311,6 +2375,23 @@ func (c *Client) RedeliverEvent(ctx context.Context, eventId EventId, params *Re
 // Corresponds with GET /v1/partner/balances (the `GetPartnerBalances` operationId).
 func (c *Client) GetPartnerBalances(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetPartnerBalancesRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPartnerExchangeRates Get exchange rates (same as /v1/exchange/get-rate)
+//
+// Another path for the same answer.
+//
+// Corresponds with GET /v1/partner/exchange/get-rate (the `GetPartnerExchangeRates` operationId).
+func (c *Client) GetPartnerExchangeRates(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPartnerExchangeRatesRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -2387,6 +2468,48 @@ func (c *Client) GetPartnerTransactions(ctx context.Context, params *GetPartnerT
 // Corresponds with GET /v1/sandbox/events (the `SandboxListEvents` operationId).
 func (c *Client) SandboxListEvents(ctx context.Context, params *SandboxListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSandboxListEventsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SandboxSetRatesWithBody Pin exchange rates
+//
+// Pins what one unit of a currency costs in EUR, for you alone, until you pin something else. Null takes a market away:
+// rates and locks are then answered with P501. A currency that the body does not name goes back to the sandbox's own
+// prices, so an empty object ends all pins. eur is always 1.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/sandbox/rates (the `SandboxSetRates` operationId).
+func (c *Client) SandboxSetRatesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSandboxSetRatesRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SandboxSetRates Pin exchange rates
+//
+// Pins what one unit of a currency costs in EUR, for you alone, until you pin something else. Null takes a market away:
+// rates and locks are then answered with P501. A currency that the body does not name goes back to the sandbox's own
+// prices, so an empty object ends all pins. eur is always 1.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/sandbox/rates (the `SandboxSetRates` operationId).
+func (c *Client) SandboxSetRates(ctx context.Context, body SandboxSetRatesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSandboxSetRatesRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3019,6 +3142,33 @@ func NewRedeliverEventRequest(server string, eventId EventId, params *RedeliverE
 	return req, nil
 }
 
+// NewGetExchangeRatesRequest constructs an http.Request for the GetExchangeRates method
+func NewGetExchangeRatesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/exchange/get-rate")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetPartnerBalancesRequest constructs an http.Request for the GetPartnerBalances method
 func NewGetPartnerBalancesRequest(server string) (*http.Request, error) {
 	var err error
@@ -3029,6 +3179,33 @@ func NewGetPartnerBalancesRequest(server string) (*http.Request, error) {
 	}
 
 	operationPath := fmt.Sprintf("/v1/partner/balances")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetPartnerExchangeRatesRequest constructs an http.Request for the GetPartnerExchangeRates method
+func NewGetPartnerExchangeRatesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/partner/exchange/get-rate")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -3331,6 +3508,46 @@ func NewSandboxListEventsRequest(server string, params *SandboxListEventsParams)
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewSandboxSetRatesRequest calls the generic SandboxSetRates builder with application/json body
+func NewSandboxSetRatesRequest(server string, body SandboxSetRatesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSandboxSetRatesRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewSandboxSetRatesRequestWithBody constructs an http.Request for the SandboxSetRates method, with any body, and a specified content type
+func NewSandboxSetRatesRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/sandbox/rates")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -4161,6 +4378,16 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/events/{eventId}/redeliver (the `RedeliverEvent` operationId).
 	RedeliverEventWithResponse(ctx context.Context, eventId EventId, params *RedeliverEventParams, reqEditors ...RequestEditorFn) (*RedeliverEventResponse, error)
 
+	// GetExchangeRatesWithResponse Get exchange rates
+	//
+	// What one unit of each currency costs in EUR, for display. To exchange, lock the rates first. P501 while a currency has
+	// no reliable price.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/exchange/get-rate (the `GetExchangeRates` operationId).
+	GetExchangeRatesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetExchangeRatesResponse, error)
+
 	// GetPartnerBalancesWithResponse Get balances
 	//
 	// Your own balances, one per currency. `amount` is what can be spent; held money is in `heldAmount` and not in
@@ -4170,6 +4397,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/partner/balances (the `GetPartnerBalances` operationId).
 	GetPartnerBalancesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetPartnerBalancesResponse, error)
+
+	// GetPartnerExchangeRatesWithResponse Get exchange rates (same as /v1/exchange/get-rate)
+	//
+	// Another path for the same answer.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/partner/exchange/get-rate (the `GetPartnerExchangeRates` operationId).
+	GetPartnerExchangeRatesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetPartnerExchangeRatesResponse, error)
 
 	// GetPartnerSepaDepositInfoWithResponse Get SEPA deposit info
 	//
@@ -4214,6 +4450,28 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/sandbox/events (the `SandboxListEvents` operationId).
 	SandboxListEventsWithResponse(ctx context.Context, params *SandboxListEventsParams, reqEditors ...RequestEditorFn) (*SandboxListEventsResponse, error)
+
+	// SandboxSetRatesWithBodyWithResponse Pin exchange rates
+	//
+	// Pins what one unit of a currency costs in EUR, for you alone, until you pin something else. Null takes a market away:
+	// rates and locks are then answered with P501. A currency that the body does not name goes back to the sandbox's own
+	// prices, so an empty object ends all pins. eur is always 1.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/sandbox/rates (the `SandboxSetRates` operationId).
+	SandboxSetRatesWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SandboxSetRatesResponse, error)
+
+	// SandboxSetRatesWithResponse Pin exchange rates
+	//
+	// Pins what one unit of a currency costs in EUR, for you alone, until you pin something else. Null takes a market away:
+	// rates and locks are then answered with P501. A currency that the body does not name goes back to the sandbox's own
+	// prices, so an empty object ends all pins. eur is always 1.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/sandbox/rates (the `SandboxSetRates` operationId).
+	SandboxSetRatesWithResponse(ctx context.Context, body SandboxSetRatesJSONRequestBody, reqEditors ...RequestEditorFn) (*SandboxSetRatesResponse, error)
 
 	// SandboxSepaDepositWithBodyWithResponse Let a bank transfer arrive
 	//
@@ -4914,6 +5172,101 @@ func (r RedeliverEventResponse) ContentType() string {
 	return ""
 }
 
+// GetExchangeRatesResponse200Headers the declared response headers of an HTTP 200 response for GetExchangeRates
+type GetExchangeRatesResponse200Headers struct {
+	XRequestId string
+}
+
+// GetExchangeRatesResponse400Headers the declared response headers of an HTTP 400 response for GetExchangeRates
+type GetExchangeRatesResponse400Headers struct {
+	RetryAfter *int
+	XRequestId string
+}
+
+// GetExchangeRatesResponse401Headers the declared response headers of an HTTP 401 response for GetExchangeRates
+type GetExchangeRatesResponse401Headers struct {
+	XRequestId string
+}
+
+// GetExchangeRatesResponse429Headers the declared response headers of an HTTP 429 response for GetExchangeRates
+type GetExchangeRatesResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+	XRequestId         string
+}
+
+type GetExchangeRatesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ExchangeRates
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Refused
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *AccessDenied
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetExchangeRatesResponse200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *GetExchangeRatesResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetExchangeRatesResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetExchangeRatesResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetExchangeRatesResponse) GetJSON200() *ExchangeRates {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r GetExchangeRatesResponse) GetJSON400() *Refused {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetExchangeRatesResponse) GetJSON401() *AccessDenied {
+	return r.JSON401
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetExchangeRatesResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r GetExchangeRatesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetExchangeRatesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetExchangeRatesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetExchangeRatesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetPartnerBalancesResponse200Headers the declared response headers of an HTTP 200 response for GetPartnerBalances
 type GetPartnerBalancesResponse200Headers struct {
 	XRequestId string
@@ -5003,6 +5356,101 @@ func (r GetPartnerBalancesResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetPartnerBalancesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetPartnerExchangeRatesResponse200Headers the declared response headers of an HTTP 200 response for GetPartnerExchangeRates
+type GetPartnerExchangeRatesResponse200Headers struct {
+	XRequestId string
+}
+
+// GetPartnerExchangeRatesResponse400Headers the declared response headers of an HTTP 400 response for GetPartnerExchangeRates
+type GetPartnerExchangeRatesResponse400Headers struct {
+	RetryAfter *int
+	XRequestId string
+}
+
+// GetPartnerExchangeRatesResponse401Headers the declared response headers of an HTTP 401 response for GetPartnerExchangeRates
+type GetPartnerExchangeRatesResponse401Headers struct {
+	XRequestId string
+}
+
+// GetPartnerExchangeRatesResponse429Headers the declared response headers of an HTTP 429 response for GetPartnerExchangeRates
+type GetPartnerExchangeRatesResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+	XRequestId         string
+}
+
+type GetPartnerExchangeRatesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ExchangeRates
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Refused
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *AccessDenied
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetPartnerExchangeRatesResponse200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *GetPartnerExchangeRatesResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetPartnerExchangeRatesResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetPartnerExchangeRatesResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPartnerExchangeRatesResponse) GetJSON200() *ExchangeRates {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r GetPartnerExchangeRatesResponse) GetJSON400() *Refused {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetPartnerExchangeRatesResponse) GetJSON401() *AccessDenied {
+	return r.JSON401
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetPartnerExchangeRatesResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPartnerExchangeRatesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPartnerExchangeRatesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPartnerExchangeRatesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPartnerExchangeRatesResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -5397,6 +5845,143 @@ func (r SandboxListEventsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r SandboxListEventsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// SandboxSetRatesResponse200Headers the declared response headers of an HTTP 200 response for SandboxSetRates
+type SandboxSetRatesResponse200Headers struct {
+	XRequestId string
+}
+
+// SandboxSetRatesResponse400Headers the declared response headers of an HTTP 400 response for SandboxSetRates
+type SandboxSetRatesResponse400Headers struct {
+	RetryAfter *int
+	XRequestId string
+}
+
+// SandboxSetRatesResponse401Headers the declared response headers of an HTTP 401 response for SandboxSetRates
+type SandboxSetRatesResponse401Headers struct {
+	XRequestId string
+}
+
+// SandboxSetRatesResponse404Headers the declared response headers of an HTTP 404 response for SandboxSetRates
+type SandboxSetRatesResponse404Headers struct {
+	XRequestId string
+}
+
+// SandboxSetRatesResponse413Headers the declared response headers of an HTTP 413 response for SandboxSetRates
+type SandboxSetRatesResponse413Headers struct {
+	XRequestId string
+}
+
+// SandboxSetRatesResponse415Headers the declared response headers of an HTTP 415 response for SandboxSetRates
+type SandboxSetRatesResponse415Headers struct {
+	XRequestId string
+}
+
+// SandboxSetRatesResponse429Headers the declared response headers of an HTTP 429 response for SandboxSetRates
+type SandboxSetRatesResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+	XRequestId         string
+}
+
+type SandboxSetRatesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SandboxRates
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Refused
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *AccessDenied
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotInProduction
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *BodyTooLarge
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *SandboxSetRatesResponse200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *SandboxSetRatesResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *SandboxSetRatesResponse401Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *SandboxSetRatesResponse404Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *SandboxSetRatesResponse413Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *SandboxSetRatesResponse415Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *SandboxSetRatesResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SandboxSetRatesResponse) GetJSON200() *SandboxRates {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r SandboxSetRatesResponse) GetJSON400() *Refused {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r SandboxSetRatesResponse) GetJSON401() *AccessDenied {
+	return r.JSON401
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r SandboxSetRatesResponse) GetJSON404() *NotInProduction {
+	return r.JSON404
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r SandboxSetRatesResponse) GetJSON413() *BodyTooLarge {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r SandboxSetRatesResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r SandboxSetRatesResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r SandboxSetRatesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SandboxSetRatesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SandboxSetRatesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SandboxSetRatesResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -7099,6 +7684,22 @@ func (c *ClientWithResponses) RedeliverEventWithResponse(ctx context.Context, ev
 	return ParseRedeliverEventResponse(rsp)
 }
 
+// GetExchangeRatesWithResponse Get exchange rates
+//
+// What one unit of each currency costs in EUR, for display. To exchange, lock the rates first. P501 while a currency has
+// no reliable price.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/exchange/get-rate (the `GetExchangeRates` operationId).
+func (c *ClientWithResponses) GetExchangeRatesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetExchangeRatesResponse, error) {
+	rsp, err := c.GetExchangeRates(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetExchangeRatesResponse(rsp)
+}
+
 // GetPartnerBalancesWithResponse Get balances
 //
 // Your own balances, one per currency. `amount` is what can be spent; held money is in `heldAmount` and not in
@@ -7113,6 +7714,21 @@ func (c *ClientWithResponses) GetPartnerBalancesWithResponse(ctx context.Context
 		return nil, err
 	}
 	return ParseGetPartnerBalancesResponse(rsp)
+}
+
+// GetPartnerExchangeRatesWithResponse Get exchange rates (same as /v1/exchange/get-rate)
+//
+// Another path for the same answer.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/partner/exchange/get-rate (the `GetPartnerExchangeRates` operationId).
+func (c *ClientWithResponses) GetPartnerExchangeRatesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetPartnerExchangeRatesResponse, error) {
+	rsp, err := c.GetPartnerExchangeRates(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPartnerExchangeRatesResponse(rsp)
 }
 
 // GetPartnerSepaDepositInfoWithResponse Get SEPA deposit info
@@ -7181,6 +7797,40 @@ func (c *ClientWithResponses) SandboxListEventsWithResponse(ctx context.Context,
 		return nil, err
 	}
 	return ParseSandboxListEventsResponse(rsp)
+}
+
+// SandboxSetRatesWithBodyWithResponse Pin exchange rates
+//
+// Pins what one unit of a currency costs in EUR, for you alone, until you pin something else. Null takes a market away:
+// rates and locks are then answered with P501. A currency that the body does not name goes back to the sandbox's own
+// prices, so an empty object ends all pins. eur is always 1.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/sandbox/rates (the `SandboxSetRates` operationId).
+func (c *ClientWithResponses) SandboxSetRatesWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SandboxSetRatesResponse, error) {
+	rsp, err := c.SandboxSetRatesWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSandboxSetRatesResponse(rsp)
+}
+
+// SandboxSetRatesWithResponse Pin exchange rates
+//
+// Pins what one unit of a currency costs in EUR, for you alone, until you pin something else. Null takes a market away:
+// rates and locks are then answered with P501. A currency that the body does not name goes back to the sandbox's own
+// prices, so an empty object ends all pins. eur is always 1.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/sandbox/rates (the `SandboxSetRates` operationId).
+func (c *ClientWithResponses) SandboxSetRatesWithResponse(ctx context.Context, body SandboxSetRatesJSONRequestBody, reqEditors ...RequestEditorFn) (*SandboxSetRatesResponse, error) {
+	rsp, err := c.SandboxSetRates(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSandboxSetRatesResponse(rsp)
 }
 
 // SandboxSepaDepositWithBodyWithResponse Let a bank transfer arrive
@@ -8151,6 +8801,131 @@ func ParseRedeliverEventResponse(rsp *http.Response) (*RedeliverEventResponse, e
 	return response, nil
 }
 
+// ParseGetExchangeRatesResponse parses an HTTP response from a GetExchangeRatesWithResponse call
+func ParseGetExchangeRatesResponse(rsp *http.Response) (*GetExchangeRatesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetExchangeRatesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ExchangeRates
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest AccessDenied
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetExchangeRatesResponse200Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers GetExchangeRatesResponse400Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers GetExchangeRatesResponse401Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetExchangeRatesResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseGetPartnerBalancesResponse parses an HTTP response from a GetPartnerBalancesWithResponse call
 func ParseGetPartnerBalancesResponse(rsp *http.Response) (*GetPartnerBalancesResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -8235,6 +9010,131 @@ func ParseGetPartnerBalancesResponse(rsp *http.Response) (*GetPartnerBalancesRes
 		response.Headers401 = &headers
 	case rsp.StatusCode == 429:
 		var headers GetPartnerBalancesResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetPartnerExchangeRatesResponse parses an HTTP response from a GetPartnerExchangeRatesWithResponse call
+func ParseGetPartnerExchangeRatesResponse(rsp *http.Response) (*GetPartnerExchangeRatesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPartnerExchangeRatesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ExchangeRates
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest AccessDenied
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetPartnerExchangeRatesResponse200Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers GetPartnerExchangeRatesResponse400Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers GetPartnerExchangeRatesResponse401Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetPartnerExchangeRatesResponse429Headers
 		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -8752,6 +9652,182 @@ func ParseSandboxListEventsResponse(rsp *http.Response) (*SandboxListEventsRespo
 		response.Headers404 = &headers
 	case rsp.StatusCode == 429:
 		var headers SandboxListEventsResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseSandboxSetRatesResponse parses an HTTP response from a SandboxSetRatesWithResponse call
+func ParseSandboxSetRatesResponse(rsp *http.Response) (*SandboxSetRatesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SandboxSetRatesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SandboxRates
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest AccessDenied
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotInProduction
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest BodyTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers SandboxSetRatesResponse200Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers SandboxSetRatesResponse400Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers SandboxSetRatesResponse401Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 404:
+		var headers SandboxSetRatesResponse404Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers404 = &headers
+	case rsp.StatusCode == 413:
+		var headers SandboxSetRatesResponse413Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 415:
+		var headers SandboxSetRatesResponse415Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 429:
+		var headers SandboxSetRatesResponse429Headers
 		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -10925,9 +12001,15 @@ type ServerInterface interface {
 	// RedeliverEvent Send an event again
 	// (POST /v1/events/{eventId}/redeliver)
 	RedeliverEvent(w http.ResponseWriter, r *http.Request, eventId EventId, params RedeliverEventParams)
+	// GetExchangeRates Get exchange rates
+	// (GET /v1/exchange/get-rate)
+	GetExchangeRates(w http.ResponseWriter, r *http.Request)
 	// GetPartnerBalances Get balances
 	// (GET /v1/partner/balances)
 	GetPartnerBalances(w http.ResponseWriter, r *http.Request)
+	// GetPartnerExchangeRates Get exchange rates (same as /v1/exchange/get-rate)
+	// (GET /v1/partner/exchange/get-rate)
+	GetPartnerExchangeRates(w http.ResponseWriter, r *http.Request)
 	// GetPartnerSepaDepositInfo Get SEPA deposit info
 	// (GET /v1/partner/sepa-deposit/info)
 	GetPartnerSepaDepositInfo(w http.ResponseWriter, r *http.Request)
@@ -10940,6 +12022,9 @@ type ServerInterface interface {
 	// SandboxListEvents Follow the events
 	// (GET /v1/sandbox/events)
 	SandboxListEvents(w http.ResponseWriter, r *http.Request, params SandboxListEventsParams)
+	// SandboxSetRates Pin exchange rates
+	// (PUT /v1/sandbox/rates)
+	SandboxSetRates(w http.ResponseWriter, r *http.Request)
 	// SandboxSepaDeposit Let a bank transfer arrive
 	// (POST /v1/sandbox/sepa-deposit)
 	SandboxSepaDeposit(w http.ResponseWriter, r *http.Request, params SandboxSepaDepositParams)
@@ -11012,9 +12097,21 @@ func (_ Unimplemented) RedeliverEvent(w http.ResponseWriter, r *http.Request, ev
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// GetExchangeRates Get exchange rates
+// (GET /v1/exchange/get-rate)
+func (_ Unimplemented) GetExchangeRates(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // GetPartnerBalances Get balances
 // (GET /v1/partner/balances)
 func (_ Unimplemented) GetPartnerBalances(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetPartnerExchangeRates Get exchange rates (same as /v1/exchange/get-rate)
+// (GET /v1/partner/exchange/get-rate)
+func (_ Unimplemented) GetPartnerExchangeRates(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -11039,6 +12136,12 @@ func (_ Unimplemented) GetPartnerTransactions(w http.ResponseWriter, r *http.Req
 // SandboxListEvents Follow the events
 // (GET /v1/sandbox/events)
 func (_ Unimplemented) SandboxListEvents(w http.ResponseWriter, r *http.Request, params SandboxListEventsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// SandboxSetRates Pin exchange rates
+// (PUT /v1/sandbox/rates)
+func (_ Unimplemented) SandboxSetRates(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -11359,10 +12462,36 @@ func (siw *ServerInterfaceWrapper) RedeliverEvent(w http.ResponseWriter, r *http
 	handler.ServeHTTP(w, r)
 }
 
+// GetExchangeRates operation middleware
+func (siw *ServerInterfaceWrapper) GetExchangeRates(w http.ResponseWriter, r *http.Request) {
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetExchangeRates(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetPartnerBalances operation middleware
 func (siw *ServerInterfaceWrapper) GetPartnerBalances(w http.ResponseWriter, r *http.Request) {
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetPartnerBalances(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetPartnerExchangeRates operation middleware
+func (siw *ServerInterfaceWrapper) GetPartnerExchangeRates(w http.ResponseWriter, r *http.Request) {
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetPartnerExchangeRates(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -11615,6 +12744,19 @@ func (siw *ServerInterfaceWrapper) SandboxListEvents(w http.ResponseWriter, r *h
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.SandboxListEvents(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SandboxSetRates operation middleware
+func (siw *ServerInterfaceWrapper) SandboxSetRates(w http.ResponseWriter, r *http.Request) {
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SandboxSetRates(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -12367,6 +13509,12 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/v1/transfer/details/{transferId}", wrapper.GetTransfer)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/exchange/get-rate", wrapper.GetExchangeRates)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/partner/exchange/get-rate", wrapper.GetPartnerExchangeRates)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/events", wrapper.ListEvents)
 	})
 	r.Group(func(r chi.Router) {
@@ -12389,6 +13537,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Put(options.BaseURL+"/v1/sandbox/webhook", wrapper.SandboxSetWebhook)
+	})
+	r.Group(func(r chi.Router) {
+		r.Put(options.BaseURL+"/v1/sandbox/rates", wrapper.SandboxSetRates)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/sandbox/events", wrapper.SandboxListEvents)
