@@ -31,6 +31,7 @@ type cli struct {
 	Key         keyCommand         `cmd:"" help:"Issue, list and revoke API keys."`
 	Webhook     webhookCommand     `cmd:"" help:"Rotate the credentials of webhooks."`
 	Events      eventsCommand      `cmd:"" help:"Read the event log, have events sent again, forward them to a receiver on this machine."`
+	Console     consoleCommand     `cmd:"" help:"Manage who may sign in to the back office."`
 	Masterkey   masterkeyCommand   `cmd:"" help:"Rotate the master key."`
 	Audit       auditCommand       `cmd:"" help:"Read the audit log."`
 	Adjust      adjustCommand      `cmd:"" help:"Correct balances: one person proposes, another decides."`

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"kontor/internal/app"
+	"kontor/internal/console"
 	"kontor/internal/file"
 	"kontor/internal/ledger"
 	"kontor/internal/partner"
@@ -28,6 +29,7 @@ const sandboxDelay = 200 * time.Millisecond
 type sandboxCommand struct {
 	store
 	Listen     string            `help:"Address of the API." default:"127.0.0.1:8080" env:"KONTOR_LISTEN"`
+	Console    string            `name:"console-listen" help:"Address of the back office; empty: there is none." default:"127.0.0.1:8082" env:"KONTOR_CONSOLE_LISTEN"`
 	WebhookURL string            `name:"webhook-url" help:"Where the demo partner's webhooks go." env:"KONTOR_WEBHOOK_URL"`
 	APIKey     string            `name:"api-key" help:"An API key of your own for the demo partner." env:"KONTOR_API_KEY"`
 	Set        map[string]string `help:"Settings of the demo partner by name." mapsep:"none"`
@@ -65,13 +67,20 @@ func (c sandboxCommand) Run(ctx context.Context, out io.Writer, log *slog.Logger
 	if err != nil {
 		return errors.Join(err, a.Close())
 	}
+	roles := app.Roles{API: true, Worker: true}
+	if c.Console != "" {
+		if roles.Console, err = (&net.ListenConfig{}).Listen(ctx, "tcp", onThisMachine(c.Console)); err != nil {
+			closeAll(listener)
+			return errors.Join(err, a.Close())
+		}
+	}
 	creds, err := c.prepare(ctx, a, "http://"+listener.Addr().String())
 	if err != nil {
-		listener.Close()
+		closeAll(listener, roles.Console)
 		return errors.Join(err, a.Close())
 	}
-	c.greet(out, a, creds)
-	return errors.Join(a.Serve(ctx, listener, app.Roles{API: true, Worker: true}), a.Close())
+	c.greet(out, a, creds, roles.Console)
+	return errors.Join(a.Serve(ctx, listener, roles), a.Close())
 }
 
 // prepare makes the demo partner on the first start, applies the flags, and writes sandbox.json.
@@ -145,7 +154,7 @@ func (c sandboxCommand) knownKey(ctx context.Context, a *app.App, demo partner.P
 	return creds, err
 }
 
-func (c sandboxCommand) greet(out io.Writer, a *app.App, creds credentials) {
+func (c sandboxCommand) greet(out io.Writer, a *app.App, creds credentials, backOffice net.Listener) {
 	fmt.Fprintf(out, `Kontor sandbox on %s. Simulated rails, no real money.
 
   base URL        %s
@@ -159,4 +168,11 @@ Try:
 
 `, a.DB.Engine(), creds.BaseURL, creds.APIKey, creds.WebhookToken, filepath.Join(c.Data, "sandbox.json"),
 		creds.APIKey, creds.BaseURL, c.Data)
+	if backOffice != nil {
+		fmt.Fprintf(out, `Console: http://%[1]s%[2]s
+Add yourself to it:
+  kontor console user add NAME --role admin --url http://%[1]s --data %[3]s
+
+`, backOffice.Addr(), console.Root, c.Data)
+	}
 }

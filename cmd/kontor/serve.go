@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"kontor/internal/app"
+	"kontor/internal/console"
 	"kontor/internal/metrics"
 	"kontor/internal/sepa"
 	"kontor/internal/trace"
@@ -28,6 +29,7 @@ type serveCommand struct {
 	WebhookAllow    []string      `help:"Networks (CIDR) that webhooks may go to although they are private, loopback or otherwise not public." env:"KONTOR_WEBHOOK_ALLOW" placeholder:"CIDR,…"`
 	EventsRetention time.Duration `help:"How long events are kept, with their attempts." default:"2160h" env:"KONTOR_EVENTS_RETENTION"`
 
+	ConsoleListen string `help:"Address of the back office (docs/console.md). A port alone, such as 8082, is on this machine only. Without it there is none." env:"KONTOR_CONSOLE_LISTEN"`
 	MetricsListen string `help:"Address of the operator's listener: /metrics for Prometheus, /healthz and /readyz. A port alone, such as 9464, is on this machine only. Without it there is none." env:"KONTOR_METRICS_LISTEN"`
 }
 
@@ -112,11 +114,16 @@ func (c serveCommand) listen(ctx context.Context, out io.Writer, a *app.App) (li
 		}
 		fmt.Fprintf(out, "Metrics and health on http://%s\n", roles.Operations.Addr())
 	}
+	if c.ConsoleListen != "" {
+		if roles.Console, err = config.Listen(ctx, "tcp", onThisMachine(c.ConsoleListen)); err != nil {
+			closeAll(roles.Operations)
+			return nil, roles, err
+		}
+		fmt.Fprintf(out, "Console on http://%s%s\n", roles.Console.Addr(), console.Root)
+	}
 	if roles.API {
 		if listener, err = config.Listen(ctx, "tcp", c.Listen); err != nil {
-			if roles.Operations != nil {
-				roles.Operations.Close()
-			}
+			closeAll(roles.Operations, roles.Console)
 			return nil, roles, err
 		}
 		fmt.Fprintf(out, "Kontor (%s) serves http://%s on %s\n", c.Environment, listener.Addr(), a.DB.Engine())
@@ -124,8 +131,17 @@ func (c serveCommand) listen(ctx context.Context, out io.Writer, a *app.App) (li
 	return listener, roles, nil
 }
 
-// onThisMachine puts an address that names no host on the loopback interface: metrics are nobody else's
-// business unless the operator says so.
+// closeAll closes the listeners that there are.
+func closeAll(listeners ...net.Listener) {
+	for _, l := range listeners {
+		if l != nil {
+			l.Close()
+		}
+	}
+}
+
+// onThisMachine puts an address that names no host on the loopback interface: metrics and the back office are
+// nobody else's business unless the operator says so.
 func onThisMachine(address string) string {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil && !strings.ContainsRune(address, ':') {

@@ -19,6 +19,7 @@ import (
 	"kontor/internal/audit"
 	"kontor/internal/catalog"
 	"kontor/internal/clock"
+	"kontor/internal/console"
 	"kontor/internal/contract"
 	"kontor/internal/db"
 	"kontor/internal/event"
@@ -78,6 +79,8 @@ type App struct {
 	API      httpapi.Config
 
 	Adjustments *adjustment.Service
+	Officers    *console.Accounts
+	Console     console.Config
 
 	log       *slog.Logger
 	deliverer *event.Deliverer
@@ -157,6 +160,8 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 		Metrics: cfg.Metrics, Tracer: cfg.Tracer,
 		Retarget: a.deliverer.Retarget,
 	}
+	a.Officers = console.NewAccounts(d, v, clock.System(), console.DefaultCost)
+	a.Console = a.consoleConfig(cfg)
 	if cfg.Metrics != nil {
 		cfg.Metrics.Watch(a.backlog)
 		cfg.Metrics.WatchTargets(a.deliverer.Breakers)
@@ -176,6 +181,7 @@ func hostname() string {
 type Roles struct {
 	API, Worker bool
 	Operations  net.Listener // shows metrics and health to the operator; nil: nobody listens
+	Console     net.Listener // shows the operator's back office; nil: nobody listens
 }
 
 // Serve runs the chosen parts until the context ends, then finishes what runs and returns. The listener
@@ -186,8 +192,10 @@ func (a *App) Serve(ctx context.Context, listener net.Listener, roles Roles) err
 	if roles.API {
 		// Before the first request, so that it is counted with those of other nodes.
 		if err := a.limits.Join(ctx); err != nil && ctx.Err() == nil {
-			if roles.Operations != nil {
-				err = errors.Join(err, roles.Operations.Close())
+			for _, l := range []net.Listener{roles.Operations, roles.Console} {
+				if l != nil {
+					err = errors.Join(err, l.Close())
+				}
 			}
 			return errors.Join(err, listener.Close())
 		}
@@ -197,6 +205,9 @@ func (a *App) Serve(ctx context.Context, listener net.Listener, roles Roles) err
 	}
 	if roles.Operations != nil {
 		serve(ctx, group, httpapi.NewServer(a.API, httpapi.NewOperations(a.API)), roles.Operations)
+	}
+	if roles.Console != nil {
+		serve(ctx, group, console.NewServer(a.Console, console.NewHandler(a.Console)), roles.Console)
 	}
 	if roles.Worker {
 		group.Go(func() error { a.deliverer.Run(ctx); return nil })

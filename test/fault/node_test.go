@@ -264,7 +264,7 @@ func (s *sandbox) verifyHere(when string) {
 // startSandboxAt starts a sandbox on the data that the flags name: --data DIR, and perhaps --database URL.
 func startSandboxAt(t *testing.T, webhookURL string, place ...string) *sandbox {
 	t.Helper()
-	args := append([]string{"sandbox", "--webhook-url", webhookURL}, place...)
+	args := append([]string{"sandbox", "--console-listen", "127.0.0.1:0", "--webhook-url", webhookURL}, place...)
 	s := &sandbox{node: newNode(t, nil, args...), place: place}
 	s.start()
 	text, err := os.ReadFile(filepath.Join(place[1], "sandbox.json"))
