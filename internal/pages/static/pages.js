@@ -12,7 +12,9 @@ function show(html, url) {
 	history.replaceState(null, "", url);
 	scrollTo(0, 0);
 	start();
-	(document.querySelector(".summary") ?? document.querySelector("#content h1"))?.focus();
+	const first = document.querySelector(".summary") ?? document.querySelector("#content h1");
+	first.tabIndex = -1;
+	first.focus({ preventScroll: true });
 }
 
 /** Makes a photo smaller until it may be sent. What is no picture stays as it is. */
@@ -79,11 +81,12 @@ function photo(form) {
 	const fields = [...form.querySelectorAll("input[type=file]")];
 	const preview = form.querySelector(".preview");
 	const drawing = form.querySelector(".drawing");
+	const name = form.querySelector(".chosen");
 	const label = form.querySelector("button.primary");
 	const keep = label.textContent;
 	let chosen = null;
 	for (const field of fields) {
-		field.addEventListener("change", async () => {
+		field.addEventListener("change", () => {
 			const file = field.files[0];
 			for (const other of fields) if (other !== field) other.value = "";
 			URL.revokeObjectURL(preview.src);
@@ -92,6 +95,8 @@ function photo(form) {
 			const isPicture = Boolean(file?.type.startsWith("image/"));
 			preview.hidden = !isPicture;
 			drawing.hidden = isPicture;
+			name.hidden = !file;
+			name.textContent = file?.name ?? "";
 			if (isPicture) preview.src = URL.createObjectURL(file);
 			label.textContent = file && form.dataset.replace ? form.dataset.replace : keep;
 		});
@@ -124,7 +129,7 @@ function once(form) {
 
 /** Looks again until the check has ended. */
 async function poll() {
-	for (const note of document.querySelectorAll(".scripted")) note.hidden = false;
+	for (const note of document.querySelectorAll(".by-itself")) note.hidden = false;
 	for (;;) {
 		await new Promise((done) => setTimeout(done, pollEvery));
 		if (document.hidden) continue;
@@ -136,6 +141,7 @@ async function poll() {
 }
 
 function start() {
+	document.documentElement.classList.add("scripted");
 	for (const form of document.querySelectorAll("form")) {
 		if (form.matches("[data-photo]")) photo(form);
 		else once(form);
