@@ -93,7 +93,7 @@ var (
 		SELECT h.ref, h.score, c.state FROM compliance_hit h
 		JOIN compliance_case c ON c.partner_id = h.partner_id AND c.id = h.case_id
 		WHERE h.partner_id = $1 AND h.user_id = $2 ORDER BY c.opened_at, h.case_id, h.number`)
-	eraseFound   = db.NewCommand(`UPDATE compliance_finding SET found = $3 WHERE partner_id = $1 AND user_id = $2`)
+	eraseFound = db.NewCommand(`UPDATE compliance_finding SET found = $3 WHERE partner_id = $1 AND user_id = $2`)
 )
 
 // OpenCase puts a user under review, or adds to the review under way, and answers the case's id. The

@@ -1,0 +1,246 @@
+// Package match finds the entries of lists that a person may be. It compares names across scripts, spellings
+// and orders, and takes birth date and country as evidence. Everything is in memory; an Index does not change
+// and is safe for concurrent use.
+package match
+
+import (
+	"strings"
+	"unicode"
+
+	"github.com/mozillazg/go-unidecode"
+	"golang.org/x/text/unicode/norm"
+)
+
+// maxTokens bounds the parts of a name that are compared, and maxName the characters that are read.
+const (
+	maxTokens = 12
+	maxName   = 300
+)
+
+// token is one part of a name, in the forms in which it is compared.
+type token struct {
+	plain string // a–z
+	bare  string // folded and without an article that was written as one with it; usually empty
+	fold  string // without what transliterations differ in
+	skel  string // its consonants, by sound: what parts are looked up by
+	abjad bool   // from a script that does not write vowels
+}
+
+// initial tells whether the token is a single letter that stands for a name.
+func (t token) initial() bool { return len(t.plain) == 1 }
+
+// optional tells whether the token may be missing: an initial, or a patronymic, which many documents leave out.
+func (t token) optional() bool { return t.initial() || patronymic(t.plain) }
+
+func patronymic(plain string) bool {
+	for _, end := range []string{"ovich", "evich", "ovych", "yovych", "ovna", "evna", "ivna", "ichna"} {
+		if len(plain) > len(end)+2 && strings.HasSuffix(plain, end) {
+			return true
+		}
+	}
+	return false
+}
+
+// titles and particles say nothing about who a person is.
+var titles = words(`mr mrs ms miss dr prof sir lord lady sheikh shaykh sheik haji hajji hadji mullah mawlawi
+	maulvi eng gen general col colonel capt captain maj major lt jr sr ii iii pan pani herr frau`)
+
+var particles = words(`al el ul as ad ar an de del della di da do dos das du van von der den ter la le bin ben
+	ibn bint y und zu af av`)
+
+func words(list string) map[string]bool {
+	set := map[string]bool{}
+	for _, w := range strings.Fields(list) {
+		set[w] = true
+	}
+	return set
+}
+
+// tokens divides a name, in any script, into its parts.
+func tokens(name string) []token {
+	var all []token
+	for _, w := range latin(name) {
+		plain := strings.ReplaceAll(w.text, "'", "")
+		if titles[plain] || particles[plain] || plain == "" {
+			continue
+		}
+		for _, part := range servants(plain) {
+			all = append(all, newToken(part, w.abjad))
+		}
+	}
+	if len(all) == 0 { // a name of nothing but such words is a name all the same
+		for _, w := range latin(name) {
+			if plain := strings.ReplaceAll(w.text, "'", ""); plain != "" {
+				all = append(all, newToken(plain, w.abjad))
+			}
+		}
+	}
+	return all[:min(len(all), maxTokens)]
+}
+
+func newToken(plain string, abjad bool) token {
+	fold := folded(plain)
+	t := token{plain: plain, fold: fold, skel: skeleton(fold), abjad: abjad}
+	const shortest = 7 // Almithali; not Alice
+	if len(plain) >= shortest && (plain[:2] == "al" || plain[:2] == "el") {
+		t.bare = folded(plain[2:])
+	}
+	return t
+}
+
+// servants divides the many spellings of "servant of": Abdul Rahman, Abdulrahman, Abd al-Rahman.
+func servants(plain string) []string {
+	const shortest = 3
+	for _, start := range []string{"abdul", "abdel", "abdal", "abdur", "abder", "abdol"} {
+		rest, ok := strings.CutPrefix(plain, start)
+		switch {
+		case ok && rest == "":
+			return []string{"abd"}
+		case ok && len(rest) >= shortest:
+			return []string{"abd", rest}
+		}
+	}
+	return []string{plain}
+}
+
+type word struct {
+	text  string
+	abjad bool
+}
+
+// latin transliterates a name and divides it into words of a–z; apostrophes are left in the words.
+func latin(name string) []word {
+	var all []word
+	var now strings.Builder
+	abjad := false
+	end := func() {
+		if now.Len() > 0 {
+			all = append(all, word{now.String(), abjad})
+		}
+		now.Reset()
+		abjad = false
+	}
+	read := 0
+	for _, w := range strings.FieldsFunc(norm.NFKC.String(name), separates) {
+		w = articles(w)
+		for i, r := range w {
+			if read++; read > maxName {
+				break
+			}
+			if unicode.Is(unicode.Mn, r) || r == 'ـ' { // marks, and the stroke that only lengthens
+				continue
+			}
+			abjad = abjad || unicode.In(r, unicode.Arabic, unicode.Hebrew)
+			for _, c := range strings.ToLower(romanised(r, i == 0)) {
+				switch {
+				case c >= 'a' && c <= 'z', c == '\'':
+					now.WriteRune(c)
+				case c == ' ': // between the syllables of Chinese
+					end()
+				}
+			}
+		}
+		end()
+	}
+	return all
+}
+
+// separates tells whether a character stands between the parts of a name. Apostrophes of all kinds do not.
+func separates(r rune) bool {
+	switch r {
+	case '\'', '’', '‘', 'ʼ', 'ʿ', 'ʾ', '`', '´', 'ـ':
+		return false
+	}
+	return !unicode.IsLetter(r) && !unicode.Is(unicode.Mn, r) && !unicode.Is(unicode.Mc, r)
+}
+
+// articles takes the article from a word in Arabic script, where the two are written as one.
+func articles(w string) string {
+	const shortest = 3
+	for _, article := range []string{"وال", "ال"} {
+		if rest, ok := strings.CutPrefix(w, article); ok && len([]rune(rest)) >= shortest {
+			return rest
+		}
+	}
+	return w
+}
+
+// letters are those whose general transliteration hides a name: Arabic vowels, Persian ones, Ukrainian.
+var letters = map[rune]string{
+	'ا': "a", 'أ': "a", 'إ': "i", 'آ': "a", 'ٱ': "a", 'و': "u", 'ي': "i", 'ى': "a", 'ی': "i", 'ئ': "i", 'ؤ': "u",
+	'ة': "a", 'ه': "h", 'ح': "h", 'ع': "'", 'ء': "'", 'غ': "gh", 'خ': "kh", 'ق': "q", 'ص': "s", 'ض': "d", 'ط': "t",
+	'ظ': "z", 'ذ': "dh", 'ث': "th", 'ش': "sh", 'ج': "j", 'چ': "ch", 'ژ': "zh", 'پ': "p", 'گ': "g", 'ک': "k",
+	'ї': "i", 'Ї': "i", 'є': "e", 'Є': "e", 'ґ': "g", 'Ґ': "g", 'ё': "e", 'Ё': "e", 'э': "e", 'Э': "e",
+	'ъ': "", 'Ъ': "", 'ь': "", 'Ь': "", 'ł': "l", 'Ł': "l", 'χ': "ch", 'Χ': "ch", 'υ': "u", 'Υ': "u",
+	'η': "i", 'Η': "i", 'ή': "i", 'Ή': "i", 'ύ': "u", 'Ύ': "u", 'ω': "o", 'Ω': "o", 'ώ': "o", 'Ώ': "o",
+}
+
+// beginnings are Arabic letters that sound otherwise at the beginning of a word.
+var beginnings = map[rune]string{'و': "w", 'ي': "y", 'ی': "y", 'ع': "a"}
+
+func romanised(r rune, first bool) string {
+	if text, ok := beginnings[r]; ok && first {
+		return text
+	}
+	if text, ok := letters[r]; ok {
+		return text
+	}
+	if unicode.Is(unicode.Han, r) {
+		return " " + unidecode.Unidecode(string(r)) + " "
+	}
+	return unidecode.Unidecode(string(r))
+}
+
+// consonantSounds are what transliterations differ in, the longest first, and German vowels of two letters.
+var consonantSounds = strings.NewReplacer(
+	"shch", "s", "tsch", "k", "tch", "k", "sch", "s", "dzh", "j", "sh", "s", "zh", "s", "sz", "s", "ch", "k", "cz", "k",
+	"kh", "k", "ph", "f", "th", "t", "dh", "d", "gh", "g", "ts", "s", "tz", "s", "dj", "j", "ck", "k", "x", "ks", "q", "k",
+	"c", "k", "z", "s", "w", "v", "ue", "u", "oe", "o", "ae", "a",
+)
+
+// vowelSounds leave three vowels.
+var vowelSounds = strings.NewReplacer("j", "i", "y", "i", "e", "i", "o", "u")
+
+// folded brings the spellings of one sound together: Yusuf and Youssef, Mikhail and Michail.
+func folded(plain string) string {
+	text := vowelSounds.Replace(consonantSounds.Replace(plain))
+	var b strings.Builder
+	var last rune
+	for _, r := range text {
+		if r != last {
+			b.WriteRune(r)
+		}
+		last = r
+	}
+	text = b.String()
+	if len(text) > 2 {
+		text = strings.TrimSuffix(text, "h")
+	}
+	return text
+}
+
+// skeleton leaves the consonants of a folded token, without a difference between voiced and voiceless ones; h
+// comes and goes between languages.
+func skeleton(fold string) string {
+	var b strings.Builder
+	var last rune
+	for _, r := range fold {
+		switch r {
+		case 'a', 'i', 'u', 'h':
+			continue
+		case 'v':
+			r = 'f'
+		case 'b':
+			r = 'p'
+		case 'd':
+			r = 't'
+		case 'g':
+			r = 'k'
+		}
+		if r != last {
+			b.WriteRune(r)
+		}
+		last = r
+	}
+	return b.String()
+}

@@ -1,0 +1,249 @@
+package match
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/xrash/smetrics"
+)
+
+// How names are weighed, in parts of 1 and, from penalties on, in points of 100. docs/screening.md argues them.
+const (
+	sameSound     = 0.82 // below it two tokens are different ones
+	abjadSound    = 0.93 // the consonants are the same, and one side writes no vowels
+	initialSound  = 0.85 // an initial and a name that begins with it
+	initialWeight = 0.3
+	optionalShare = 0.4
+
+	extraMiddle = 5  // a part in the middle that only the longer name has
+	extraEnd    = 16 // the same at an end of the name, where the surname or the given name stands
+	extraMost   = 24
+	oneToken    = 60 // at most, when only one part of several is the same
+	oneInitial  = 80 // at most, when it is one part and an initial
+	sameBirth   = 6
+	sameYear    = 3
+	otherBirth  = 20
+	sameCountry = 2
+	nearYears   = 2 // lists are often wrong by so much
+)
+
+// similar compares two tokens: 1 is the same, 0 is different. Jaro–Winkler on the letters and on the sounds
+// decides, less for what one is longer than the other, since Petrov is not Petrovsky.
+func similar(a, b token) float64 {
+	if a.plain == b.plain {
+		return 1
+	}
+	if a.initial() || b.initial() {
+		if a.plain[0] == b.plain[0] {
+			return initialSound
+		}
+		return 0
+	}
+	if a.abjad != b.abjad && len(a.skel) > 1 && a.skel == b.skel {
+		return abjadSound
+	}
+	s := closeness(a.fold, b.fold)
+	const hopeless = 0.7 // what sounds so different is not spelt the same
+	if s < 1 && s > hopeless {
+		s = max(s, closeness(a.plain, b.plain))
+	}
+	if a.bare != "" || b.bare != "" {
+		s = max(s, closeness(cmp.Or(a.bare, a.fold), b.fold), closeness(a.fold, cmp.Or(b.bare, b.fold)))
+	}
+	if s < sameSound {
+		return 0
+	}
+	return min(s, 0.99) // the same sound, in another spelling
+}
+
+// closeness is Jaro–Winkler, less for what one text is longer than the other by more than a letter.
+func closeness(a, b string) float64 {
+	const boostFrom, prefix, longer = 0.7, 4, 0.75
+	s := smetrics.JaroWinkler(a, b, boostFrom, prefix)
+	short, long := min(len(a), len(b))+1, max(len(a), len(b))
+	if short < long {
+		s *= 1 - longer*(1-float64(short)/float64(long))
+	}
+	return s
+}
+
+// pair is a possible assignment of parts: one of each side, or one to two neighbours.
+type pair struct {
+	a, b       int
+	aLen, bLen int
+	sim        float64
+	letters    int
+}
+
+// compare weighs two names, from 0 to 100.
+func compare(a, b []token) int64 {
+	pairs := candidates(a, b)
+	slices.SortStableFunc(pairs, func(x, y pair) int {
+		switch {
+		case x.sim*float64(x.letters) > y.sim*float64(y.letters):
+			return -1
+		case x.sim*float64(x.letters) < y.sim*float64(y.letters):
+			return 1
+		}
+		return 0
+	})
+	var usedA, usedB [maxTokens + 1]bool
+	full, initials := 0, 0
+	lost := 0.0 // of the weight of what is the same
+	for _, p := range pairs {
+		if anyUsed(usedA[p.a:p.a+p.aLen]) || anyUsed(usedB[p.b:p.b+p.bLen]) {
+			continue
+		}
+		mark(usedA[p.a : p.a+p.aLen])
+		mark(usedB[p.b : p.b+p.bLen])
+		if a[p.a].initial() || b[p.b].initial() {
+			initials++
+			continue
+		}
+		full += max(p.aLen, p.bLen)
+		lost += stretch(p.sim) * float64(max(p.aLen, p.bLen))
+	}
+	if full == 0 {
+		return 0
+	}
+	less, extra := missing(a, usedA[:]), missing(b, usedB[:])
+	costs := extraCost(b, usedB[:])
+	if less > extra {
+		less, extra = extra, less
+		costs = extraCost(a, usedA[:])
+	}
+	// What is the same, less its differences, against all of the name that has fewer other parts.
+	base := 100 * (float64(full) + initialWeight*float64(initials) - lost) / (float64(full) + initialWeight*float64(initials) + less)
+	if extra > 0 {
+		base -= min(costs*(extra-less)/extra, extraMost)
+	}
+	if full < 2 && (len(a) > 1 || len(b) > 1) {
+		if initials > 0 {
+			base = min(base, oneInitial)
+		} else {
+			base = min(base, oneToken)
+		}
+	}
+	return int64(math.Round(max(base, 0)))
+}
+
+// stretch is what a difference costs: spellings of one sound little, others much.
+func stretch(sim float64) float64 {
+	const slope = 3
+	return slope * (1 - sim)
+}
+
+func candidates(a, b []token) []pair {
+	var pairs []pair
+	for i := range a {
+		for j := range b {
+			if s := similar(a[i], b[j]); s > 0 {
+				pairs = append(pairs, pair{i, j, 1, 1, s, min(len(a[i].plain), len(b[j].plain))})
+			}
+			if i+1 < len(a) && long(b[j]) && fits(a[i], a[i+1], b[j]) {
+				if s := similar(joined(a[i], a[i+1]), b[j]); s > 0 {
+					pairs = append(pairs, pair{i, j, 2, 1, s, len(b[j].plain)})
+				}
+			}
+			if j+1 < len(b) && long(a[i]) && fits(b[j], b[j+1], a[i]) {
+				if s := similar(a[i], joined(b[j], b[j+1])); s > 0 {
+					pairs = append(pairs, pair{i, j, 1, 2, s, len(a[i].plain)})
+				}
+			}
+		}
+	}
+	return pairs
+}
+
+func long(t token) bool { return len(t.plain) > 3 }
+
+// fits tells whether two parts together have about the length of one.
+func fits(x, y, whole token) bool {
+	sum := len(x.plain) + len(y.plain)
+	return sum <= len(whole.plain)+2 && sum >= len(whole.plain)-2
+}
+
+func joined(x, y token) token { return newToken(x.plain+y.plain, x.abjad) }
+
+func anyUsed(used []bool) bool { return slices.Contains(used, true) }
+
+func mark(used []bool) {
+	for i := range used {
+		used[i] = true
+	}
+}
+
+// missing weighs what has no counterpart.
+func missing(all []token, used []bool) float64 {
+	var sum float64
+	for i, t := range all {
+		switch {
+		case used[i]:
+		case t.initial():
+			sum += initialWeight
+		case t.optional():
+			sum += optionalShare
+		default:
+			sum++
+		}
+	}
+	return sum
+}
+
+// extraCost is what parts without a counterpart cost when the other name has none of its own.
+func extraCost(all []token, used []bool) (points float64) {
+	for i, t := range all {
+		switch {
+		case used[i]:
+		case t.optional():
+			points += extraMiddle * optionalShare
+		case i == 0 || i == len(all)-1:
+			points += extraEnd
+		default:
+			points += extraMiddle
+		}
+	}
+	return points
+}
+
+// birthEvidence weighs birth dates: those of a list against the one of a person.
+func birthEvidence(listed []string, born string) (points int64, text string) {
+	const year, day = len("2006"), len("2006-01-02")
+	if len(born) != day || len(listed) == 0 {
+		return 0, ""
+	}
+	closest := math.MaxInt
+	for _, l := range listed {
+		if l == born {
+			return sameBirth, "the birth date is the same"
+		}
+		if len(l) < year {
+			continue
+		}
+		closest = min(closest, distance(l[:year], born[:year]))
+		if l[:year] == born[:year] && len(l) == year {
+			points, text = sameYear, "the year of birth is the same"
+		}
+	}
+	switch {
+	case points > 0:
+		return points, text
+	case closest == math.MaxInt:
+		return 0, ""
+	case closest > nearYears:
+		return -otherBirth, fmt.Sprintf("the birth date is another one, by %d years", closest)
+	}
+	return 0, "the birth date is another one, but near"
+}
+
+func distance(a, b string) int {
+	var x, y int
+	_, errX := fmt.Sscanf(a, "%d", &x)
+	_, errY := fmt.Sscanf(b, "%d", &y)
+	if errX != nil || errY != nil {
+		return math.MaxInt
+	}
+	return max(x-y, y-x)
+}
