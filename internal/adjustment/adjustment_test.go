@@ -73,7 +73,7 @@ func newWorld(t *testing.T, kind db.Engine) world {
 	}
 	w.partner = p.ID
 	err = w.DB.Update(t.Context(), func(tx *db.Tx) error {
-		u, _, err := w.API.Users.Create(tx, p.ID, "test-user", user.Person{Country: "LT"})
+		u, _, err := w.API.Users.Create(tx, p.ID, user.New{ExternalID: "test-user", Model: user.KYC, Person: user.Person{Country: "LT"}})
 		w.user = u.ID
 		return err
 	})

@@ -141,6 +141,7 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 	})
 	a.Adjustments = adjustment.NewService(d, cfg.Clock, cat.Currency)
 	users := user.NewService(v, cfg.Clock, cat, events)
+	users.Attach(d, a.jobs, user.Others{Operations: []user.OpenOperations{payments}})
 	a.keys = idempotency.New(v)
 	a.limits = ratelimit.New(d, node, cfg.Log)
 	transfers := transfer.NewService(cfg.Clock, events)

@@ -160,7 +160,7 @@ func (p *partnerAccess) populate(ctx context.Context, a *app.App, group *errgrou
 func create(ctx context.Context, a *app.App, id int64, users []string) error {
 	return a.DB.Update(ctx, func(tx *db.Tx) error {
 		for _, u := range users {
-			if _, _, err := a.API.Users.Create(tx, id, u, person); err != nil {
+			if _, _, err := a.API.Users.Create(tx, id, user.New{ExternalID: u, Model: user.KYC, Person: person}); err != nil {
 				return err
 			}
 		}

@@ -18,6 +18,7 @@ var formats = map[string]func(string) error{
 	"email":            checkEmail,
 	"external-user-id": checkExternalUserID,
 	"moment":           checkMoment,
+	"pesel":            checkPESEL,
 	"single-line":      checkSingleLine,
 	"web-address":      checkWebAddress,
 }
@@ -45,6 +46,7 @@ var (
 	errIDSpace      = errors.New("must not begin or end with a space")
 	errIDDots       = errors.New(`must not be "." or ".."`)
 	errIDReserved   = errors.New("must not be a reserved word: " + strings.Join(reservedIDs, ", "))
+	errPESELCheck   = errors.New("must have a right check digit")
 	errWebAddress   = errors.New("must be an http or https address, such as https://example.com/hooks")
 )
 
@@ -160,6 +162,25 @@ func checkWebAddress(s string) error {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil ||
 		strings.ContainsAny(s, "?#") || strings.ContainsFunc(s, unicode.IsSpace) {
 		return errWebAddress
+	}
+	return nil
+}
+
+// peselWeights are the weights of a PESEL's first ten digits; the eleventh makes their sum a multiple of 10.
+const peselWeights = "1379137913"
+
+// checkPESEL checks the last digit of a Polish identification number, which the contract's pattern says has eleven.
+// The birth date in it is not compared: what it says of the century, and of corrected dates, is for people to judge.
+func checkPESEL(s string) error {
+	if len(s) != len(peselWeights)+1 || strings.Trim(s, "0123456789") != "" { // every digit is one byte
+		return nil // the pattern's to say
+	}
+	sum := int(s[len(peselWeights)] - '0')
+	for i, weight := range peselWeights {
+		sum += int(weight-'0') * int(s[i]-'0')
+	}
+	if sum%10 != 0 || strings.Trim(s, "0") == "" {
+		return errPESELCheck
 	}
 	return nil
 }

@@ -106,7 +106,7 @@ func (w *world) view(fn func(r db.Reader) error) {
 func (w *world) addUser(externalID, email string) {
 	w.Helper()
 	w.update(func(tx *db.Tx) error {
-		_, _, err := w.API.Users.Create(tx, w.partner, externalID, user.Person{Email: email, Country: "LT"})
+		_, _, err := w.API.Users.Create(tx, w.partner, user.New{ExternalID: externalID, Model: user.KYC, Person: user.Person{Email: email, Country: "LT"}})
 		return err
 	})
 	w.update(func(tx *db.Tx) error {

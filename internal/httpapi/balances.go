@@ -42,6 +42,9 @@ func (a *api) userBalances(rd db.Reader, p partner.Partner, externalUserID strin
 	if err != nil {
 		return oas.UserBalances{}, err
 	}
+	if u.Model == user.NoKYC {
+		return a.balancesWithoutKYC(rd, u)
+	}
 	person, err := a.Users.FindPerson(rd, u)
 	if err != nil {
 		return oas.UserBalances{}, err
@@ -60,6 +63,40 @@ func (a *api) userBalances(rd db.Reader, p partner.Partner, externalUserID strin
 		UserId: u.ID.String(), PoaRequired: a.poaRequired(p, person.Country) && !u.Active(),
 		FiatBalances: b.FiatBalances, CryptoBalances: b.CryptoBalances,
 	}, err
+}
+
+// balancesWithoutKYC shows a user of the older model: no fiat balance beside the coins, and the flat list of all.
+func (a *api) balancesWithoutKYC(rd db.Reader, u user.User) (oas.UserBalances, error) {
+	states, err := ledger.Balances(rd, u.Partner, u.ID, a.Catalog.Currency)
+	if err != nil {
+		return oas.UserBalances{}, err
+	}
+	flat, err := a.flat(states)
+	if err != nil {
+		return oas.UserBalances{}, err
+	}
+	b, err := a.show(states, fiatState{})
+	return oas.UserBalances{
+		UserId: u.ID.String(), FiatBalances: []oas.FiatBalance{}, CryptoBalances: b.CryptoBalances, Balances: flat,
+	}, err
+}
+
+// flat shows balances as the older model lists them: all in one, the euro without networks.
+func (a *api) flat(states map[string]ledger.State) ([]oas.Balance, error) {
+	b, err := a.show(states, fiatState{})
+	if err != nil {
+		return nil, err
+	}
+	all := []oas.Balance{}
+	for _, f := range b.FiatBalances {
+		all = append(all, oas.Balance{Id: f.Id, Amount: f.Amount, Name: f.Name, Rate: f.Rate})
+	}
+	for _, c := range b.CryptoBalances {
+		all = append(all, oas.Balance{
+			Id: c.Id, Amount: c.Amount, Name: c.Name, Wallet: c.Wallet, Rate: c.Rate, NetworkConfig: c.NetworkConfig,
+		})
+	}
+	return all, nil
 }
 
 // waiting is the word for a fiat balance that is not active yet, which the older documentation spells

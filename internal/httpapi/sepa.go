@@ -28,14 +28,17 @@ func (a *api) GetUserSepaDepositInfo(w http.ResponseWriter, r *http.Request, ext
 		if err != nil {
 			return oas.SepaDepositInfo{}, err
 		}
-		if u.Verification == user.NotVerified {
+		switch {
+		case u.Model != user.KYC:
+			return oas.SepaDepositInfo{}, fault.New(fault.WrongUserModel)
+		case u.Verification == user.NotVerified && !u.Active():
 			return oas.SepaDepositInfo{}, fault.New(fault.UserNotVerified)
 		}
-		person, err := a.Users.FindPerson(rd, u)
+		known, _, err := a.Users.FindEstablished(rd, u)
 		if err != nil {
 			return oas.SepaDepositInfo{}, err
 		}
-		return a.depositInfo(rd, p, u.ID, person.FirstName+" "+person.LastName)
+		return a.depositInfo(rd, p, u.ID, known.FirstName+" "+known.LastName)
 	})
 }
 

@@ -42,7 +42,9 @@ func (a *api) CreateUser(w http.ResponseWriter, r *http.Request, _ oas.CreateUse
 			return result{}, fault.New(fault.TermsNotAccepted)
 		}
 		externalUserID, person := newPerson(body)
-		u, accounts, err := a.Users.Create(tx, p.ID, externalUserID, person)
+		u, accounts, err := a.Users.Create(tx, p.ID, user.New{
+			ExternalID: externalUserID, Model: user.KYC, Person: person, Reuse: reuse(p),
+		})
 		if err != nil {
 			return result{}, err
 		}
@@ -80,9 +82,10 @@ func (a *api) GetUser(w http.ResponseWriter, r *http.Request, externalUserID str
 			MissingForActivation: missing(status),
 			SuspendedByPartner:   !u.SuspendedAt.IsZero(), FrozenByOperator: !u.FrozenAt.IsZero(),
 			Verification: oas.UserVerification{
-				VerificationStatus: oas.VerificationStatus(u.Verification), ManualReview: status.ManualReview, PoaRequired: a.poaRequired(p, person.Country) && !u.Active(),
+				VerificationStatus: oas.VerificationStatus(u.Verification), ManualReview: u.UnderReview,
+				PoaRequired: u.Model == user.KYC && a.poaRequired(p, person.Country) && !u.Active(),
 			},
-			Profile: profile(person), CreatedAt: clock.Format(u.CreatedAt), ActivatedAt: optionalTime(u.ActivatedAt),
+			Profile: profile(u, person), CreatedAt: clock.Format(u.CreatedAt), ActivatedAt: optionalTime(u.ActivatedAt),
 		}
 		if status.Attempt != "" {
 			attempt := oas.AttemptStatus(status.Attempt)
@@ -99,7 +102,7 @@ func (a *api) GetUser(w http.ResponseWriter, r *http.Request, externalUserID str
 // missing tells what still has to happen before a user is active.
 func missing(s identity.Status) []oas.MissingForActivation {
 	switch {
-	case s.User.Active():
+	case s.User.Active(), s.User.Model == user.NoKYC:
 		return []oas.MissingForActivation{}
 	case s.ManualReview:
 		return []oas.MissingForActivation{{
@@ -115,13 +118,15 @@ func missing(s identity.Status) []oas.MissingForActivation {
 
 // profile shows personal data as the partner sent them. The one line of an older body's address stands in
 // Street without a number of its own.
-func profile(p user.Person) oas.UserProfile {
+func profile(u user.User, p user.Person) oas.UserProfile {
 	out := oas.UserProfile{
 		Email: p.Email, Phone: optional(p.Phone), FirstName: p.FirstName, LastName: p.LastName,
 		Street: optional(p.Street), Number: optional(p.StreetNumber), City: p.City, PostCode: optional(p.PostCode),
 		Country: p.Country, Citizenship: optional(p.Citizenship), Nationality: optional(p.Nationality),
 		BirthCountry: optional(p.BirthCountry), BirthDate: optional(p.BirthDate),
-		UserIdentificationNumber: optional(p.NationalNumber),
+	}
+	if u.Model == user.KYC { // a PESEL is not shown
+		out.UserIdentificationNumber = optional(p.NationalNumber)
 	}
 	if p.StreetNumber == "" {
 		out.Street, out.Address = nil, optional(p.Street)

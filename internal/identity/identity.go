@@ -120,11 +120,8 @@ func (s *Service) Decide(tx *db.Tx, partner int64, externalID, documentNumber st
 	if err != nil {
 		return Status{}, err
 	}
-	if u.Suspended() {
-		return Status{}, fault.New(fault.UserSuspended)
-	}
-	if u.Model != user.KYC {
-		return Status{}, fault.New(fault.WrongUserModel)
+	if err := u.MayVerify(); err != nil {
+		return Status{}, err
 	}
 	now, err := FindStatus(tx, u)
 	if err != nil || now.ManualReview || u.Verification == user.Verified {
@@ -134,8 +131,12 @@ func (s *Service) Decide(tx *db.Tx, partner int64, externalID, documentNumber st
 		return Status{}, err
 	}
 	st := Status{User: u, Attempt: o.Status, Reason: o.Reason, ManualReview: o.ManualReview}
+	st.User.UnderReview = o.ManualReview
 	if o.Status == Successful {
 		st.User.Verification = user.Verified
+		if err := s.establish(tx, u, documentNumber); err != nil {
+			return Status{}, err
+		}
 	}
 	if err := s.tell(tx, &st); err != nil {
 		return Status{}, err
@@ -153,6 +154,18 @@ func (s *Service) Decide(tx *db.Tx, partner int64, externalID, documentNumber st
 	}
 	user.SaveState(tx, st.User)
 	return st, nil
+}
+
+// establish keeps what the check found: the person as told, with the document that was shown.
+func (s *Service) establish(tx *db.Tx, u user.User, documentNumber string) error {
+	p, err := s.users.FindPerson(tx, u)
+	if err != nil {
+		return err
+	}
+	return s.users.Establish(tx, u, user.Established{
+		FirstName: p.FirstName, LastName: p.LastName, BirthDate: p.BirthDate, DocumentType: p.DocumentType,
+		DocumentNumber: documentNumber, At: s.clock.Now(),
+	})
 }
 
 func (s *Service) record(tx *db.Tx, u user.User, documentNumber string, o Outcome) error {

@@ -91,14 +91,42 @@ var (
 		WHERE b.partner_id = $1 AND b.owner_id = $2 AND b.purpose = 'balance' AND b.currency = $3`)
 	selectAccount = db.NewQuery(`
 		SELECT id FROM account WHERE partner_id = $1 AND owner_id = $2 AND purpose = $3 AND currency = $4`)
+	lockAccounts  = db.NewQuery(`SELECT posted, held FROM account WHERE partner_id = $1 AND owner_id = $2 ORDER BY id FOR UPDATE`)
 	closeAccounts = db.NewCommand(`UPDATE account SET closed = TRUE WHERE partner_id = $1 AND owner_id = $2`)
 )
 
 // OpenAccount opens an account with nothing on it and answers its id.
 func OpenAccount(tx *db.Tx, partner int64, owner clock.ID, p Purpose, c money.Currency, at time.Time) clock.ID {
+	return open(tx, partner, owner, p, c, at, false)
+}
+
+// OpenIdleBalance opens a customer's balance that is shown and never moves: it is closed from the start, see
+// CloseAccounts.
+func OpenIdleBalance(tx *db.Tx, partner int64, owner clock.ID, c money.Currency, at time.Time) clock.ID {
+	return open(tx, partner, owner, Balance, c, at, true)
+}
+
+func open(tx *db.Tx, partner int64, owner clock.ID, p Purpose, c money.Currency, at time.Time, closed bool) clock.ID {
 	id := clock.NewID()
-	tx.Write(insertAccount, partner, id, owner, string(p), c.Code, !p.customer(), false, int64(0), int64(0), at)
+	tx.Write(insertAccount, partner, id, owner, string(p), c.Code, !p.customer(), closed, int64(0), int64(0), at)
 	return id
+}
+
+// LockEmpty tells whether nothing is posted, held or owed on any account of an owner, and keeps others from moving
+// anything there until the commit, in a transaction that becomes a locked one.
+func LockEmpty(tx *db.Tx, partner int64, owner clock.ID) (bool, error) {
+	tx.Locked()
+	rows := tx.Rows(lockAccounts, partner, owner)
+	defer rows.Close()
+	empty := true
+	for rows.Next() {
+		var posted, held int64
+		if err := rows.Scan(&posted, &held); err != nil {
+			return false, err
+		}
+		empty = empty && posted == 0 && held == 0
+	}
+	return empty, rows.Err()
 }
 
 // CloseAccounts ends a customer's accounts. It fails, now or at the commit, while anything is on them, and

@@ -57,7 +57,8 @@ var settingRules = map[string]rule{
 	"checkout.feePaidBy":          {"payer", oneOf("payer", "partner"), nil},
 	"checkout.successUrl":         {"", webURL, nil},
 	"checkout.cancelUrl":          {"", webURL, nil},
-	"retention.days":              {"1825", whole(1, 36_500), nil},
+	"retention.days":              {"1825", whole(0, 36_500), nil}, // 0: at once
+	"externalId.reuse":            {"off", oneOf("off", "on"), nil},
 	"fourEyes":                    {"off", oneOf("off", "on"), nil},
 	"fourEyes.aboveEur":           {"0", amountEUR, nil},
 }

@@ -92,7 +92,7 @@ func TestDefaultsAreTheDocumentedOnes(t *testing.T) {
 		"nameMatch.accept": "0.92", "nameMatch.reject": "0.75",
 		"checkout.logo": "", "checkout.colours": "", "checkout.coins": "", "checkout.expiry": "1440", "checkout.underpaymentWindow": "60",
 		"checkout.tolerance": "0.5", "checkout.settlement": "eur", "checkout.feePaidBy": "payer", "checkout.successUrl": "", "checkout.cancelUrl": "",
-		"retention.days": "1825", "fourEyes": "off", "fourEyes.aboveEur": "0",
+		"retention.days": "1825", "externalId.reuse": "off", "fourEyes": "off", "fourEyes.aboveEur": "0",
 	}
 	got := rules(t, partner.Staging).Defaults()
 	for name, value := range want {

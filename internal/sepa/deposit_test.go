@@ -53,7 +53,7 @@ func newBooks(t *testing.T, d *db.DB) *books {
 			return err
 		}
 		users := user.NewService(v, now, cat, events)
-		b.user, _, err = users.Create(tx, 1, "user", user.Person{Country: "LT"})
+		b.user, _, err = users.Create(tx, 1, user.New{ExternalID: "user", Model: user.KYC, Person: user.Person{Country: "LT"}})
 		return err
 	})
 	b.setUser(user.Verified)

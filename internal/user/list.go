@@ -11,16 +11,26 @@ import (
 
 // The states of a user as a whole, as partners see them.
 const (
-	Waiting   = "WAITING_FOR_ACTIVATION"
-	Activated = "ACTIVE"
-	Suspended = "SUSPENDED" // by the partner or the operator
+	Waiting      = "WAITING_FOR_ACTIVATION"
+	Activated    = "ACTIVE"
+	Suspended    = "SUSPENDED"            // by the partner
+	Frozen       = "FROZEN"               // by the operator, whatever the partner did
+	UnderReview  = "UNDER_REVIEW"         // a compliance officer must decide
+	DocumentOver = "VERIFICATION_EXPIRED" // the document expired: the identity must be checked again
 )
 
-// Status tells the user's state as a whole. Users of the older model are active from the start.
+// Status tells the user's state as a whole: of several that hold, the one that blocks most. Users of the older
+// model are active from the start.
 func (u User) Status() string {
 	switch {
-	case u.Suspended():
+	case !u.FrozenAt.IsZero():
+		return Frozen
+	case !u.SuspendedAt.IsZero():
 		return Suspended
+	case u.UnderReview:
+		return UnderReview
+	case u.Verification == Expired:
+		return DocumentOver
 	case u.Active(), u.Model == NoKYC:
 		return Activated
 	default:
@@ -41,12 +51,22 @@ type Filter struct {
 	page.Range
 }
 
-// states are the conditions of Status, in the words of the indexes.
+// Parts of the conditions of states, in the words of the indexes.
+const (
+	living   = "partner_id = $1 AND deleted_at = 0"
+	unmarked = " AND suspended_at = 0 AND frozen_at = 0"
+	decided  = unmarked + " AND NOT under_review"
+)
+
+// states are the conditions of Status.
 var states = map[string]string{
-	"":        "partner_id = $1",
-	Waiting:   "partner_id = $1 AND activated_at = 0 AND model = 'kyc' AND suspended_at = 0 AND frozen_at = 0",
-	Activated: "partner_id = $1 AND (activated_at <> 0 OR model = 'nokyc') AND suspended_at = 0 AND frozen_at = 0",
-	Suspended: "partner_id = $1 AND (suspended_at <> 0 OR frozen_at <> 0)",
+	"":           living,
+	Waiting:      living + " AND activated_at = 0 AND model = 'kyc'" + decided + " AND verification <> 'EXPIRED'",
+	Activated:    living + " AND (activated_at <> 0 OR model = 'nokyc')" + decided + " AND verification <> 'EXPIRED'",
+	Suspended:    living + " AND suspended_at <> 0 AND frozen_at = 0",
+	Frozen:       living + " AND frozen_at <> 0",
+	UnderReview:  living + " AND under_review" + unmarked,
+	DocumentOver: living + " AND verification = 'EXPIRED'" + decided,
 }
 
 var selectList, selectByEmail = listQueries()
@@ -96,15 +116,16 @@ func List(r db.Reader, partner int64, f Filter) ([]Summary, error) {
 // Position is the user's place in lists.
 func (u User) Position() page.Position { return page.Position{At: u.CreatedAt, ID: u.ID} }
 
-// Contact is how the partner knows a user.
+// Contact is how the partner knows a user. The email of a user who was deleted is empty.
 type Contact struct{ ExternalID, Email string }
 
+// The email of a deleted user is locked until it is erased.
 var selectContacts = db.NewQuery(`
-	SELECT u.id, u.external_id, p.email FROM users u
-	JOIN person p ON p.partner_id = u.partner_id AND p.user_id = u.id
+	SELECT u.id, u.external_id, COALESCE(p.email, '') FROM users u
+	LEFT JOIN person p ON p.partner_id = u.partner_id AND p.user_id = u.id AND u.deleted_at = 0
 	WHERE u.partner_id = $1 AND u.id IN (` + db.List(2) + `)`)
 
-// Contacts reads the contacts of users, by id. Ids that are no user's are left out.
+// Contacts reads the contacts of users, by id, also of those who were deleted: histories tell of them. Ids that are no user's are left out.
 func Contacts(r db.Reader, partner int64, ids ...clock.ID) (map[clock.ID]Contact, error) {
 	found := map[clock.ID]Contact{}
 	for _, args := range db.Lists(ids, partner) {
@@ -116,6 +137,7 @@ func Contacts(r db.Reader, partner int64, ids ...clock.ID) (map[clock.ID]Contact
 			if err := rows.Scan(&id, &c.ExternalID, &c.Email); err != nil {
 				return nil, err
 			}
+			c.ExternalID = formerID(c.ExternalID)
 			found[id] = c
 		}
 		if err := rows.Err(); err != nil {

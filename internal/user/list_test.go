@@ -57,7 +57,7 @@ func TestUsersAreListedByStateAndEmail(t *testing.T) {
 				return time.Time{}
 			}
 			err := d.Update(t.Context(), func(tx *db.Tx) error {
-				_, _, err := users.Create(tx, u.partner, u.id, user.Person{Email: u.email, FirstName: "Test", Country: "LT"})
+				_, _, err := users.Create(tx, u.partner, user.New{ExternalID: u.id, Model: u.model, Person: user.Person{Email: u.email, FirstName: "Test", Country: "LT"}})
 				tx.Write(setMarks, u.partner, u.id, mark(u.activated), mark(u.suspended), mark(u.froze), u.model)
 				return err
 			})
@@ -100,9 +100,10 @@ func TestUsersAreListedByStateAndEmail(t *testing.T) {
 			{3, user.Filter{}, nil},
 			{1, user.Filter{Status: user.Waiting}, []string{"waiting"}},
 			{1, user.Filter{Status: user.Activated}, []string{"older", "active"}},
-			{1, user.Filter{Status: user.Suspended}, []string{"both", "frozen", "suspended"}},
+			{1, user.Filter{Status: user.Suspended}, []string{"suspended"}},
+			{1, user.Filter{Status: user.Frozen}, []string{"both", "frozen"}},
 			{1, user.Filter{Email: "test@EXAMPLE.com"}, []string{"frozen", "active", "waiting"}},
-			{1, user.Filter{Email: "test@example.com", Status: user.Suspended}, []string{"frozen"}},
+			{1, user.Filter{Email: "test@example.com", Status: user.Frozen}, []string{"frozen"}},
 			{1, user.Filter{Email: "اختبار@example.com"}, []string{"both"}},
 			{1, user.Filter{Email: "test_1@example.com"}, nil},
 			{1, user.Filter{Email: "%"}, nil},

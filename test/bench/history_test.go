@@ -105,7 +105,7 @@ func newWorld(b *testing.B, engine db.Engine) *world {
 	}
 	for i := range manyUsers {
 		w.update(func(tx *db.Tx) error {
-			u, _, err := w.API.Users.Create(tx, w.partner, fmt.Sprintf("user-%d", i), user.Person{Email: "test@example.com", Country: "LT"})
+			u, _, err := w.API.Users.Create(tx, w.partner, user.New{ExternalID: fmt.Sprintf("user-%d", i), Model: user.KYC, Person: user.Person{Email: "test@example.com", Country: "LT"}})
 			w.users = append(w.users[:i], u.ID)
 			return err
 		})

@@ -31,7 +31,9 @@
 //	  - operator: {close: true}                (the operator works, instead of a call: closes the partner,)
 //	  - operator: {revoke: true}               (revokes its API key,)
 //	  - operator: {set: {rateLimit: "1"}}      (changes its settings; events: are those that follow,)
-//	  - operator: {adjust: {user: payer, amount: "-1.00", reason: Why}} (corrects its or a user's euros)
+//	  - operator: {adjust: {user: payer, amount: "-1.00", reason: Why}} (corrects its or a user's euros, or those of
+//	    another currency:)
+//	  - operator: {freeze: payer}              (freezes a user; unfreeze: lifts it)
 //
 // Values that are not known beforehand: $uuid (version 7), $time, $number, $string, $any (null too), $has:text
 // (a string that contains the text). $uuid:name, $string:name and so on also keep what they found, $save:name

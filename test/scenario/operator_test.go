@@ -1,38 +1,45 @@
 package scenario
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
 	"kontor/internal/adjustment"
+	"kontor/internal/audit"
+	"kontor/internal/db"
+	"kontor/internal/user"
 )
 
-// command is what the operator does to the partner between two calls, as kontor partner, kontor key and kontor
-// adjust do it: one of these.
+// command is what the operator does to the partner between two calls, as kontor partner, kontor key, kontor
+// adjust and kontor user do it: one of these.
 type command struct {
 	Close  bool
 	Revoke bool // the API key that the scenario uses
 	Set    map[string]string
 	Adjust *correction
+	// Freeze and Unfreeze name a user.
+	Freeze, Unfreeze string
 }
 
-// correction is a correction in euros, which two persons make.
+// correction is a correction, which two persons make.
 type correction struct {
-	User   string // none: the partner itself
-	Amount string
-	Reason string
+	User     string // none: the partner itself
+	Amount   string
+	Currency string // none: eur
+	Reason   string
 }
 
 // check refuses a step that is more than the command.
 func (c *command) check(s *step) error {
 	given := 0
-	for _, is := range []bool{c.Close, c.Revoke, c.Set != nil, c.Adjust != nil} {
+	for _, is := range []bool{c.Close, c.Revoke, c.Set != nil, c.Adjust != nil, c.Freeze != "", c.Unfreeze != ""} {
 		if is {
 			given++
 		}
 	}
 	if given != 1 {
-		return errors.New("the operator does one of close, revoke, set and adjust")
+		return errors.New("the operator does one of close, revoke, set, adjust, freeze and unfreeze")
 	}
 	if s.Call != "" || s.Status != 0 || s.Parallel != 0 || s.Each != nil {
 		return errors.New("a step of the operator has no call and nothing that belongs to one but events")
@@ -54,15 +61,34 @@ func (c *command) run(ctx context.Context, whose *caller) error {
 			changes[name] = withWebhook(value, whose.url)
 		}
 		_, err = partners.Set(ctx, whose.id, changes)
-	default:
+	case c.Adjust != nil:
 		err = c.Adjust.run(ctx, whose)
+	default:
+		err = c.freeze(ctx, whose)
 	}
 	return err
 }
 
+// freeze sets or lifts the operator's mark on a user.
+func (c *command) freeze(ctx context.Context, whose *caller) error {
+	users, name := whose.app.API.Users, cmp.Or(c.Freeze, c.Unfreeze)
+	return whose.app.DB.Update(ctx, func(tx *db.Tx) error {
+		u, err := user.Find(tx, whose.id, name)
+		if err != nil {
+			return err
+		}
+		if c.Freeze != "" {
+			_, err = users.Freeze(tx, whose.id, u.ID, audit.Operator("test"), "A reason of the test's")
+		} else {
+			_, err = users.Unfreeze(tx, whose.id, u.ID, audit.Operator("test"), "A reason of the test's")
+		}
+		return err
+	})
+}
+
 func (c *correction) run(ctx context.Context, whose *caller) error {
-	euro, _ := whose.app.Catalog.Currency("eur")
-	amount, err := adjustment.ParseAmount(c.Amount, euro)
+	currency, _ := whose.app.Catalog.Currency(cmp.Or(c.Currency, "eur"))
+	amount, err := adjustment.ParseAmount(c.Amount, currency)
 	if err != nil {
 		return err
 	}

@@ -593,7 +593,10 @@ func (e UserModel) Valid() bool {
 // Defines values for UserStatus.
 const (
 	UserStatusACTIVE               UserStatus = "ACTIVE"
+	UserStatusFROZEN               UserStatus = "FROZEN"
 	UserStatusSUSPENDED            UserStatus = "SUSPENDED"
+	UserStatusUNDERREVIEW          UserStatus = "UNDER_REVIEW"
+	UserStatusVERIFICATIONEXPIRED  UserStatus = "VERIFICATION_EXPIRED"
 	UserStatusWAITINGFORACTIVATION UserStatus = "WAITING_FOR_ACTIVATION"
 )
 
@@ -602,7 +605,13 @@ func (e UserStatus) Valid() bool {
 	switch e {
 	case UserStatusACTIVE:
 		return true
+	case UserStatusFROZEN:
+		return true
 	case UserStatusSUSPENDED:
+		return true
+	case UserStatusUNDERREVIEW:
+		return true
+	case UserStatusVERIFICATIONEXPIRED:
 		return true
 	case UserStatusWAITINGFORACTIVATION:
 		return true
@@ -858,6 +867,12 @@ type FiatBalanceStatus string
 // FixedAmount Exact decimal with all decimals of the currency, as a string.
 type FixedAmount = string
 
+// Message defines model for Message.
+type Message struct {
+	// Message For people. Do not decide by it.
+	Message string `json:"message"`
+}
+
 // Metadata Up to 10 pairs of your own. Names have up to 40 characters, values up to 255. Returned as `reference` is.
 type Metadata map[string]string
 
@@ -970,6 +985,33 @@ type NewUser struct {
 	HasAcceptedP100Tc *bool `json:"hasAcceptedP100Tc,omitempty"`
 }
 
+// NewUserWithoutKyc defines model for NewUserWithoutKyc.
+type NewUserWithoutKyc struct {
+	// ExternalUserId Your own id of a user, unique among your users and never used again. 1 to 128 characters. Not allowed are the
+	// characters `/ ? # % \`, control characters, a space at either end, `.` and `..`, and the words balances, transactions,
+	// verification, kyc-files, poa-files, suspend and unsuspend.
+	ExternalUserId ExternalUserId `json:"externalUserId"`
+	Email          string         `json:"email"`
+	FirstName      string         `json:"firstName"`
+	LastName       string         `json:"lastName"`
+
+	// Address Street and house number in one line.
+	Address string `json:"address"`
+	City    string `json:"city"`
+
+	// Country Country of residence. It cannot be changed later.
+	Country        Country      `json:"country"`
+	DocumentType   DocumentType `json:"documentType"`
+	DocumentNumber string       `json:"documentNumber"`
+
+	// Pesel Polish national identification number, 11 digits with a check digit. It is encrypted and never shown again.
+	Pesel *Pesel `json:"pesel,omitempty"`
+
+	// BirthCountry ISO 3166-1 alpha-2.
+	BirthCountry Country `json:"birthCountry"`
+	BirthDate    string  `json:"birthDate"`
+}
+
 // OlderNewUser defines model for OlderNewUser.
 type OlderNewUser struct {
 	// ExternalUserId Your own id of a user, unique among your users and never used again. 1 to 128 characters. Not allowed are the
@@ -1014,6 +1056,9 @@ type OlderUserCreated struct {
 	// CryptoBalances The same as in `balances`.
 	CryptoBalances []CryptoBalance `json:"cryptoBalances"`
 }
+
+// Pesel Polish national identification number, 11 digits with a check digit. It is encrypted and never shown again.
+type Pesel = string
 
 // PoaStatus defines model for PoaStatus.
 type PoaStatus string
@@ -1309,8 +1354,11 @@ type User struct {
 	// Model How the user was created. NO_KYC users have coins only, and are active from the start.
 	Model UserModel `json:"model"`
 
-	// Status SUSPENDED: you suspended the user, or we froze it; the two marks tell which, and nothing goes out (P455). Otherwise
-	// ACTIVE once the account was activated, and WAITING_FOR_ACTIVATION before.
+	// Status Of several that hold, the one that blocks most. FROZEN: we froze the user; nothing goes out (P455), and what arrives
+	// from outside waits. SUSPENDED: you suspended the user; nothing goes out (P455). UNDER_REVIEW: a compliance officer
+	// has to decide; nothing goes out (P459). VERIFICATION_EXPIRED: the document expired, and the identity has to be
+	// checked again; nothing goes out (P459). Otherwise ACTIVE once the account was activated, and
+	// WAITING_FOR_ACTIVATION before. Deleted users are in no list.
 	Status UserStatus `json:"status"`
 
 	// MissingForActivation What still has to happen. Empty for an active user.
@@ -1342,6 +1390,51 @@ type UserBalances struct {
 
 	// Balances Users without KYC only.
 	Balances []Balance `json:"balances,omitempty"`
+}
+
+// UserChange Members of any body that creates a user. What is left out, or null, stays as it is.
+type UserChange struct {
+	// ExternalUserId It cannot be changed. Only the one that the path names is accepted.
+	ExternalUserId *string `json:"externalUserId,omitempty"`
+	Email          *string `json:"email,omitempty"`
+
+	// Phone Digits with the country code; the plus sign is optional.
+	Phone     *string `json:"phone,omitempty"`
+	FirstName *string `json:"firstName,omitempty"`
+	LastName  *string `json:"lastName,omitempty"`
+	Street    *string `json:"street,omitempty"`
+
+	// Number House number.
+	Number *string `json:"number,omitempty"`
+
+	// Address Street and house number in one line; replaces both.
+	Address  *string `json:"address,omitempty"`
+	City     *string `json:"city,omitempty"`
+	PostCode *string `json:"postCode,omitempty"`
+
+	// Country Only the country of residence that the account has; it cannot be changed.
+	Country *Country `json:"country,omitempty"`
+
+	// Citizenship ISO 3166-1 alpha-2.
+	Citizenship *Country `json:"citizenship,omitempty"`
+
+	// Nationality ISO 3166-1 alpha-2.
+	Nationality *Country `json:"nationality,omitempty"`
+
+	// BirthCountry ISO 3166-1 alpha-2.
+	BirthCountry *Country `json:"birthCountry,omitempty"`
+	BirthDate    *string  `json:"birthDate,omitempty"`
+
+	// UserIdentificationNumber National identification number.
+	UserIdentificationNumber *string       `json:"userIdentificationNumber,omitempty"`
+	DocumentType             *DocumentType `json:"documentType,omitempty"`
+	DocumentNumber           *string       `json:"documentNumber,omitempty"`
+
+	// Pesel Polish national identification number, 11 digits with a check digit. It is encrypted and never shown again.
+	Pesel *Pesel `json:"pesel,omitempty"`
+
+	// HasAcceptedP100Tc The terms cannot be taken back here, so false is refused with P456.
+	HasAcceptedP100Tc *bool `json:"hasAcceptedP100Tc,omitempty"`
 }
 
 // UserCreated defines model for UserCreated.
@@ -1384,8 +1477,11 @@ type UserProfile struct {
 	UserIdentificationNumber *string `json:"userIdentificationNumber"`
 }
 
-// UserStatus SUSPENDED: you suspended the user, or we froze it; the two marks tell which, and nothing goes out (P455). Otherwise
-// ACTIVE once the account was activated, and WAITING_FOR_ACTIVATION before.
+// UserStatus Of several that hold, the one that blocks most. FROZEN: we froze the user; nothing goes out (P455), and what arrives
+// from outside waits. SUSPENDED: you suspended the user; nothing goes out (P455). UNDER_REVIEW: a compliance officer
+// has to decide; nothing goes out (P459). VERIFICATION_EXPIRED: the document expired, and the identity has to be
+// checked again; nothing goes out (P459). Otherwise ACTIVE once the account was activated, and
+// WAITING_FOR_ACTIVATION before. Deleted users are in no list.
 type UserStatus string
 
 // UserSummary defines model for UserSummary.
@@ -1400,8 +1496,11 @@ type UserSummary struct {
 	// Model How the user was created. NO_KYC users have coins only, and are active from the start.
 	Model UserModel `json:"model"`
 
-	// Status SUSPENDED: you suspended the user, or we froze it; the two marks tell which, and nothing goes out (P455). Otherwise
-	// ACTIVE once the account was activated, and WAITING_FOR_ACTIVATION before.
+	// Status Of several that hold, the one that blocks most. FROZEN: we froze the user; nothing goes out (P455), and what arrives
+	// from outside waits. SUSPENDED: you suspended the user; nothing goes out (P455). UNDER_REVIEW: a compliance officer
+	// has to decide; nothing goes out (P459). VERIFICATION_EXPIRED: the document expired, and the identity has to be
+	// checked again; nothing goes out (P459). Otherwise ACTIVE once the account was activated, and
+	// WAITING_FOR_ACTIVATION before. Deleted users are in no list.
 	Status             UserStatus         `json:"status"`
 	VerificationStatus VerificationStatus `json:"verificationStatus"`
 	SuspendedByPartner bool               `json:"suspendedByPartner"`
@@ -1414,6 +1513,13 @@ type UserSummary struct {
 	// CreatedAt ISO 8601, UTC, milliseconds.
 	CreatedAt   Time    `json:"createdAt"`
 	ActivatedAt *string `json:"activatedAt"`
+}
+
+// UserUpdated defines model for UserUpdated.
+type UserUpdated struct {
+	// Message For people. Do not decide by it.
+	Message string `json:"message"`
+	UserId  string `json:"userId"`
 }
 
 // UserVerification defines model for UserVerification.
@@ -1437,6 +1543,12 @@ type UserVerification struct {
 
 	// PoaStatus State of the latest proof of address; null when there is none.
 	PoaStatus *PoaStatus `json:"poaStatus"`
+}
+
+// UserWithoutKycCreated defines model for UserWithoutKycCreated.
+type UserWithoutKycCreated struct {
+	UserId   string    `json:"userId"`
+	Balances []Balance `json:"balances"`
 }
 
 // VerificationStatus defines model for VerificationStatus.
@@ -1628,6 +1740,13 @@ type CreateTransferParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// CreateUserWithoutKycParams defines parameters for CreateUserWithoutKyc.
+type CreateUserWithoutKycParams struct {
+	// IdempotencyKey Makes it safe to send this request again: with the same key you get the first answer again. Choose a new key for each
+	// operation, a random UUID for example.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // CreateUserParams defines parameters for CreateUser.
 type CreateUserParams struct {
 	// IdempotencyKey Makes it safe to send this request again: with the same key you get the first answer again. Choose a new key for each
@@ -1638,6 +1757,13 @@ type CreateUserParams struct {
 // CreateUser201JSONResponseBody defines parameters for CreateUser.
 type CreateUser201JSONResponseBody struct {
 	union json.RawMessage
+}
+
+// SuspendUserParams defines parameters for SuspendUser.
+type SuspendUserParams struct {
+	// IdempotencyKey Makes it safe to send this request again: with the same key you get the first answer again. Choose a new key for each
+	// operation, a random UUID for example.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // GetUserTransactionsParams defines parameters for GetUserTransactions.
@@ -1670,6 +1796,27 @@ type GetUserTransactionsParams struct {
 	// Cursor `nextCursor` of the page before, for the next one. It is good for the list and the filters that it came with, and for
 	// no other; `limit` may change. P403 otherwise.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// UnsuspendUserParams defines parameters for UnsuspendUser.
+type UnsuspendUserParams struct {
+	// IdempotencyKey Makes it safe to send this request again: with the same key you get the first answer again. Choose a new key for each
+	// operation, a random UUID for example.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteUserParams defines parameters for DeleteUser.
+type DeleteUserParams struct {
+	// IdempotencyKey Makes it safe to send this request again: with the same key you get the first answer again. Choose a new key for each
+	// operation, a random UUID for example.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// UpdateUserParams defines parameters for UpdateUser.
+type UpdateUserParams struct {
+	// IdempotencyKey Makes it safe to send this request again: with the same key you get the first answer again. Choose a new key for each
+	// operation, a random UUID for example.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListUsersParams defines parameters for ListUsers.
@@ -1713,8 +1860,14 @@ type SandboxSetWebhookJSONRequestBody = SandboxWebhook
 // CreateTransferJSONRequestBody defines body for CreateTransfer for application/json ContentType.
 type CreateTransferJSONRequestBody = NewTransfer
 
+// CreateUserWithoutKycJSONRequestBody defines body for CreateUserWithoutKyc for application/json ContentType.
+type CreateUserWithoutKycJSONRequestBody = NewUserWithoutKyc
+
 // CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
 type CreateUserJSONRequestBody = CreateUser
+
+// UpdateUserJSONRequestBody defines body for UpdateUser for application/json ContentType.
+type UpdateUserJSONRequestBody = UserChange
 
 // AsTransfer returns the union data inside the Transaction_Details as a Transfer
 func (t Transaction_Details) AsTransfer() (Transfer, error) {
@@ -2184,6 +2337,28 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/transfer/details/{transferId} (the `GetTransfer` operationId).
 	GetTransfer(ctx context.Context, transferId TransferId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// CreateUserWithoutKycWithBody Create a user account without KYC
+	//
+	// For partners of the older model: opens an account that holds coins only. It can be used at once and has no identity
+	// check, no IBAN and no cards, and it cannot be turned into an account with KYC. Its balances are one flat list; the
+	// euro stands in it with `0.00` and never moves (P410). Partners of the newer model get P466.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/user/balances/crypto (the `CreateUserWithoutKyc` operationId).
+	CreateUserWithoutKycWithBody(ctx context.Context, params *CreateUserWithoutKycParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateUserWithoutKyc Create a user account without KYC
+	//
+	// For partners of the older model: opens an account that holds coins only. It can be used at once and has no identity
+	// check, no IBAN and no cards, and it cannot be turned into an account with KYC. Its balances are one flat list; the
+	// euro stands in it with `0.00` and never moves (P410). Partners of the newer model get P466.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/user/balances/crypto (the `CreateUserWithoutKyc` operationId).
+	CreateUserWithoutKyc(ctx context.Context, params *CreateUserWithoutKycParams, body CreateUserWithoutKycJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// CreateUserWithBody Create a user account and its balances
 	//
 	// Opens an account under your own `externalUserId`. Its balances are listed at once; the euro balance is
@@ -2222,6 +2397,15 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/user/balances/{externalUserId} (the `GetUserBalances` operationId).
 	GetUserBalances(ctx context.Context, externalUserId ExternalUserId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// SuspendUser Suspend a user
+	//
+	// Stops everything that goes out of a user's account, and every identity check and upload (P455), until you unsuspend the
+	// user. It counts for every request that begins after the answer. What comes in is credited and told as usual. Suspending
+	// a user who is suspended changes nothing. Refused with P454 while a card of the user is active.
+	//
+	// Corresponds with PATCH /v1/user/suspend/{externalUserId} (the `SuspendUser` operationId).
+	SuspendUser(ctx context.Context, externalUserId ExternalUserId, params *SuspendUserParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetUserTransactions List a user's transactions
 	//
 	// What came in and went out on a user's account, newest first. The entries are those of
@@ -2230,6 +2414,27 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/user/transactions/{externalUserId} (the `GetUserTransactions` operationId).
 	GetUserTransactions(ctx context.Context, externalUserId ExternalUserId, params *GetUserTransactionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// UnsuspendUser Unsuspend a user
+	//
+	// Takes your suspension back. A user that we froze stays blocked until we lift that ourselves. Unsuspending a user who is
+	// not suspended changes nothing.
+	//
+	// Corresponds with PATCH /v1/user/unsuspend/{externalUserId} (the `UnsuspendUser` operationId).
+	UnsuspendUser(ctx context.Context, externalUserId ExternalUserId, params *UnsuspendUserParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteUser Delete a user
+	//
+	// Ends a user's account for good: from now on you have no such user (P412). Your histories go on showing what happened
+	// on it, without the email. The personal data are erased after the retention that is set for you; until then they are
+	// locked. IBANs and addresses of the user are never given to anybody else, nor is the `externalUserId`, unless your
+	// settings allow it. Money that still arrives does not reach the account and is returned.
+	//
+	// Refused with P463 while money is posted, held or owed, an operation is open, or a review of the user is. A user that
+	// we froze cannot be deleted (P455); one that you suspended can.
+	//
+	// Corresponds with DELETE /v1/user/{externalUserId} (the `DeleteUser` operationId).
+	DeleteUser(ctx context.Context, externalUserId ExternalUserId, params *DeleteUserParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetUser Get a user
 	//
 	// One look at an account: the profile, how far the verification is, what blocks the account, and what is still missing
@@ -2237,6 +2442,36 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/user/{externalUserId} (the `GetUser` operationId).
 	GetUser(ctx context.Context, externalUserId ExternalUserId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateUserWithBody Update a user
+	//
+	// Changes what you told about a user: any members of either body that creates one, but `externalUserId`. What is left
+	// out stays. Of two updates at once neither is lost.
+	//
+	// The country of residence cannot be changed (P403; the one that the account has is accepted). `address` replaces
+	// `street` and `number`, and an account that has its address in one line needs both of them at once. What an
+	// identity check established is kept apart and does not change: names are checked against it, and a new name or
+	// birth date of a user whom a check knows goes to our compliance officers.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /v1/user/{externalUserId} (the `UpdateUser` operationId).
+	UpdateUserWithBody(ctx context.Context, externalUserId ExternalUserId, params *UpdateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateUser Update a user
+	//
+	// Changes what you told about a user: any members of either body that creates one, but `externalUserId`. What is left
+	// out stays. Of two updates at once neither is lost.
+	//
+	// The country of residence cannot be changed (P403; the one that the account has is accepted). `address` replaces
+	// `street` and `number`, and an account that has its address in one line needs both of them at once. What an
+	// identity check established is kept apart and does not change: names are checked against it, and a new name or
+	// birth date of a user whom a check knows goes to our compliance officers.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /v1/user/{externalUserId} (the `UpdateUser` operationId).
+	UpdateUser(ctx context.Context, externalUserId ExternalUserId, params *UpdateUserParams, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetUserBalancesAlias Get a user's balances (second path)
 	//
@@ -2758,6 +2993,48 @@ func (c *Client) GetTransfer(ctx context.Context, transferId TransferId, reqEdit
 	return c.Client.Do(req)
 }
 
+// CreateUserWithoutKycWithBody Create a user account without KYC
+//
+// For partners of the older model: opens an account that holds coins only. It can be used at once and has no identity
+// check, no IBAN and no cards, and it cannot be turned into an account with KYC. Its balances are one flat list; the
+// euro stands in it with `0.00` and never moves (P410). Partners of the newer model get P466.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/user/balances/crypto (the `CreateUserWithoutKyc` operationId).
+func (c *Client) CreateUserWithoutKycWithBody(ctx context.Context, params *CreateUserWithoutKycParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateUserWithoutKycRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateUserWithoutKyc Create a user account without KYC
+//
+// For partners of the older model: opens an account that holds coins only. It can be used at once and has no identity
+// check, no IBAN and no cards, and it cannot be turned into an account with KYC. Its balances are one flat list; the
+// euro stands in it with `0.00` and never moves (P410). Partners of the newer model get P466.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/user/balances/crypto (the `CreateUserWithoutKyc` operationId).
+func (c *Client) CreateUserWithoutKyc(ctx context.Context, params *CreateUserWithoutKycParams, body CreateUserWithoutKycJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateUserWithoutKycRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // CreateUserWithBody Create a user account and its balances
 //
 // Opens an account under your own `externalUserId`. Its balances are listed at once; the euro balance is
@@ -2826,6 +3103,25 @@ func (c *Client) GetUserBalances(ctx context.Context, externalUserId ExternalUse
 	return c.Client.Do(req)
 }
 
+// SuspendUser Suspend a user
+//
+// Stops everything that goes out of a user's account, and every identity check and upload (P455), until you unsuspend the
+// user. It counts for every request that begins after the answer. What comes in is credited and told as usual. Suspending
+// a user who is suspended changes nothing. Refused with P454 while a card of the user is active.
+//
+// Corresponds with PATCH /v1/user/suspend/{externalUserId} (the `SuspendUser` operationId).
+func (c *Client) SuspendUser(ctx context.Context, externalUserId ExternalUserId, params *SuspendUserParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSuspendUserRequest(c.Server, externalUserId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetUserTransactions List a user's transactions
 //
 // What came in and went out on a user's account, newest first. The entries are those of
@@ -2844,6 +3140,47 @@ func (c *Client) GetUserTransactions(ctx context.Context, externalUserId Externa
 	return c.Client.Do(req)
 }
 
+// UnsuspendUser Unsuspend a user
+//
+// Takes your suspension back. A user that we froze stays blocked until we lift that ourselves. Unsuspending a user who is
+// not suspended changes nothing.
+//
+// Corresponds with PATCH /v1/user/unsuspend/{externalUserId} (the `UnsuspendUser` operationId).
+func (c *Client) UnsuspendUser(ctx context.Context, externalUserId ExternalUserId, params *UnsuspendUserParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUnsuspendUserRequest(c.Server, externalUserId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteUser Delete a user
+//
+// Ends a user's account for good: from now on you have no such user (P412). Your histories go on showing what happened
+// on it, without the email. The personal data are erased after the retention that is set for you; until then they are
+// locked. IBANs and addresses of the user are never given to anybody else, nor is the `externalUserId`, unless your
+// settings allow it. Money that still arrives does not reach the account and is returned.
+//
+// Refused with P463 while money is posted, held or owed, an operation is open, or a review of the user is. A user that
+// we froze cannot be deleted (P455); one that you suspended can.
+//
+// Corresponds with DELETE /v1/user/{externalUserId} (the `DeleteUser` operationId).
+func (c *Client) DeleteUser(ctx context.Context, externalUserId ExternalUserId, params *DeleteUserParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteUserRequest(c.Server, externalUserId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetUser Get a user
 //
 // One look at an account: the profile, how far the verification is, what blocks the account, and what is still missing
@@ -2852,6 +3189,56 @@ func (c *Client) GetUserTransactions(ctx context.Context, externalUserId Externa
 // Corresponds with GET /v1/user/{externalUserId} (the `GetUser` operationId).
 func (c *Client) GetUser(ctx context.Context, externalUserId ExternalUserId, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetUserRequest(c.Server, externalUserId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateUserWithBody Update a user
+//
+// Changes what you told about a user: any members of either body that creates one, but `externalUserId`. What is left
+// out stays. Of two updates at once neither is lost.
+//
+// The country of residence cannot be changed (P403; the one that the account has is accepted). `address` replaces
+// `street` and `number`, and an account that has its address in one line needs both of them at once. What an
+// identity check established is kept apart and does not change: names are checked against it, and a new name or
+// birth date of a user whom a check knows goes to our compliance officers.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /v1/user/{externalUserId} (the `UpdateUser` operationId).
+func (c *Client) UpdateUserWithBody(ctx context.Context, externalUserId ExternalUserId, params *UpdateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateUserRequestWithBody(c.Server, externalUserId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateUser Update a user
+//
+// Changes what you told about a user: any members of either body that creates one, but `externalUserId`. What is left
+// out stays. Of two updates at once neither is lost.
+//
+// The country of residence cannot be changed (P403; the one that the account has is accepted). `address` replaces
+// `street` and `number`, and an account that has its address in one line needs both of them at once. What an
+// identity check established is kept apart and does not change: names are checked against it, and a new name or
+// birth date of a user whom a check knows goes to our compliance officers.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /v1/user/{externalUserId} (the `UpdateUser` operationId).
+func (c *Client) UpdateUser(ctx context.Context, externalUserId ExternalUserId, params *UpdateUserParams, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateUserRequest(c.Server, externalUserId, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3887,6 +4274,59 @@ func NewGetTransferRequest(server string, transferId TransferId) (*http.Request,
 	return req, nil
 }
 
+// NewCreateUserWithoutKycRequest calls the generic CreateUserWithoutKyc builder with application/json body
+func NewCreateUserWithoutKycRequest(server string, params *CreateUserWithoutKycParams, body CreateUserWithoutKycJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateUserWithoutKycRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateUserWithoutKycRequestWithBody constructs an http.Request for the CreateUserWithoutKyc method, with any body, and a specified content type
+func NewCreateUserWithoutKycRequestWithBody(server string, params *CreateUserWithoutKycParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/user/balances/crypto")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+	}
+
+	return req, nil
+}
+
 // NewCreateUserRequest calls the generic CreateUser builder with application/json body
 func NewCreateUserRequest(server string, params *CreateUserParams, body CreateUserJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -3969,6 +4409,53 @@ func NewGetUserBalancesRequest(server string, externalUserId ExternalUserId) (*h
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSuspendUserRequest constructs an http.Request for the SuspendUser method
+func NewSuspendUserRequest(server string, externalUserId ExternalUserId, params *SuspendUserParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "externalUserId", externalUserId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "external-user-id"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/user/suspend/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
 	}
 
 	return req, nil
@@ -4113,6 +4600,100 @@ func NewGetUserTransactionsRequest(server string, externalUserId ExternalUserId,
 	return req, nil
 }
 
+// NewUnsuspendUserRequest constructs an http.Request for the UnsuspendUser method
+func NewUnsuspendUserRequest(server string, externalUserId ExternalUserId, params *UnsuspendUserParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "externalUserId", externalUserId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "external-user-id"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/user/unsuspend/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+	}
+
+	return req, nil
+}
+
+// NewDeleteUserRequest constructs an http.Request for the DeleteUser method
+func NewDeleteUserRequest(server string, externalUserId ExternalUserId, params *DeleteUserParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "externalUserId", externalUserId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "external-user-id"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/user/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+	}
+
+	return req, nil
+}
+
 // NewGetUserRequest constructs an http.Request for the GetUser method
 func NewGetUserRequest(server string, externalUserId ExternalUserId) (*http.Request, error) {
 	var err error
@@ -4142,6 +4723,66 @@ func NewGetUserRequest(server string, externalUserId ExternalUserId) (*http.Requ
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateUserRequest calls the generic UpdateUser builder with application/json body
+func NewUpdateUserRequest(server string, externalUserId ExternalUserId, params *UpdateUserParams, body UpdateUserJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateUserRequestWithBody(server, externalUserId, params, "application/json", bodyReader)
+}
+
+// NewUpdateUserRequestWithBody constructs an http.Request for the UpdateUser method, with any body, and a specified content type
+func NewUpdateUserRequestWithBody(server string, externalUserId ExternalUserId, params *UpdateUserParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "externalUserId", externalUserId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "external-user-id"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/user/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
 	}
 
 	return req, nil
@@ -4599,6 +5240,28 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/transfer/details/{transferId} (the `GetTransfer` operationId).
 	GetTransferWithResponse(ctx context.Context, transferId TransferId, reqEditors ...RequestEditorFn) (*GetTransferResponse, error)
 
+	// CreateUserWithoutKycWithBodyWithResponse Create a user account without KYC
+	//
+	// For partners of the older model: opens an account that holds coins only. It can be used at once and has no identity
+	// check, no IBAN and no cards, and it cannot be turned into an account with KYC. Its balances are one flat list; the
+	// euro stands in it with `0.00` and never moves (P410). Partners of the newer model get P466.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/user/balances/crypto (the `CreateUserWithoutKyc` operationId).
+	CreateUserWithoutKycWithBodyWithResponse(ctx context.Context, params *CreateUserWithoutKycParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateUserWithoutKycResponse, error)
+
+	// CreateUserWithoutKycWithResponse Create a user account without KYC
+	//
+	// For partners of the older model: opens an account that holds coins only. It can be used at once and has no identity
+	// check, no IBAN and no cards, and it cannot be turned into an account with KYC. Its balances are one flat list; the
+	// euro stands in it with `0.00` and never moves (P410). Partners of the newer model get P466.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/user/balances/crypto (the `CreateUserWithoutKyc` operationId).
+	CreateUserWithoutKycWithResponse(ctx context.Context, params *CreateUserWithoutKycParams, body CreateUserWithoutKycJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateUserWithoutKycResponse, error)
+
 	// CreateUserWithBodyWithResponse Create a user account and its balances
 	//
 	// Opens an account under your own `externalUserId`. Its balances are listed at once; the euro balance is
@@ -4639,6 +5302,17 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/user/balances/{externalUserId} (the `GetUserBalances` operationId).
 	GetUserBalancesWithResponse(ctx context.Context, externalUserId ExternalUserId, reqEditors ...RequestEditorFn) (*GetUserBalancesResponse, error)
 
+	// SuspendUserWithResponse Suspend a user
+	//
+	// Stops everything that goes out of a user's account, and every identity check and upload (P455), until you unsuspend the
+	// user. It counts for every request that begins after the answer. What comes in is credited and told as usual. Suspending
+	// a user who is suspended changes nothing. Refused with P454 while a card of the user is active.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/user/suspend/{externalUserId} (the `SuspendUser` operationId).
+	SuspendUserWithResponse(ctx context.Context, externalUserId ExternalUserId, params *SuspendUserParams, reqEditors ...RequestEditorFn) (*SuspendUserResponse, error)
+
 	// GetUserTransactionsWithResponse List a user's transactions
 	//
 	// What came in and went out on a user's account, newest first. The entries are those of
@@ -4649,6 +5323,31 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/user/transactions/{externalUserId} (the `GetUserTransactions` operationId).
 	GetUserTransactionsWithResponse(ctx context.Context, externalUserId ExternalUserId, params *GetUserTransactionsParams, reqEditors ...RequestEditorFn) (*GetUserTransactionsResponse, error)
 
+	// UnsuspendUserWithResponse Unsuspend a user
+	//
+	// Takes your suspension back. A user that we froze stays blocked until we lift that ourselves. Unsuspending a user who is
+	// not suspended changes nothing.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/user/unsuspend/{externalUserId} (the `UnsuspendUser` operationId).
+	UnsuspendUserWithResponse(ctx context.Context, externalUserId ExternalUserId, params *UnsuspendUserParams, reqEditors ...RequestEditorFn) (*UnsuspendUserResponse, error)
+
+	// DeleteUserWithResponse Delete a user
+	//
+	// Ends a user's account for good: from now on you have no such user (P412). Your histories go on showing what happened
+	// on it, without the email. The personal data are erased after the retention that is set for you; until then they are
+	// locked. IBANs and addresses of the user are never given to anybody else, nor is the `externalUserId`, unless your
+	// settings allow it. Money that still arrives does not reach the account and is returned.
+	//
+	// Refused with P463 while money is posted, held or owed, an operation is open, or a review of the user is. A user that
+	// we froze cannot be deleted (P455); one that you suspended can.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/user/{externalUserId} (the `DeleteUser` operationId).
+	DeleteUserWithResponse(ctx context.Context, externalUserId ExternalUserId, params *DeleteUserParams, reqEditors ...RequestEditorFn) (*DeleteUserResponse, error)
+
 	// GetUserWithResponse Get a user
 	//
 	// One look at an account: the profile, how far the verification is, what blocks the account, and what is still missing
@@ -4658,6 +5357,36 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/user/{externalUserId} (the `GetUser` operationId).
 	GetUserWithResponse(ctx context.Context, externalUserId ExternalUserId, reqEditors ...RequestEditorFn) (*GetUserResponse, error)
+
+	// UpdateUserWithBodyWithResponse Update a user
+	//
+	// Changes what you told about a user: any members of either body that creates one, but `externalUserId`. What is left
+	// out stays. Of two updates at once neither is lost.
+	//
+	// The country of residence cannot be changed (P403; the one that the account has is accepted). `address` replaces
+	// `street` and `number`, and an account that has its address in one line needs both of them at once. What an
+	// identity check established is kept apart and does not change: names are checked against it, and a new name or
+	// birth date of a user whom a check knows goes to our compliance officers.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/user/{externalUserId} (the `UpdateUser` operationId).
+	UpdateUserWithBodyWithResponse(ctx context.Context, externalUserId ExternalUserId, params *UpdateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error)
+
+	// UpdateUserWithResponse Update a user
+	//
+	// Changes what you told about a user: any members of either body that creates one, but `externalUserId`. What is left
+	// out stays. Of two updates at once neither is lost.
+	//
+	// The country of residence cannot be changed (P403; the one that the account has is accepted). `address` replaces
+	// `street` and `number`, and an account that has its address in one line needs both of them at once. What an
+	// identity check established is kept apart and does not change: names are checked against it, and a new name or
+	// birth date of a user whom a check knows goes to our compliance officers.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/user/{externalUserId} (the `UpdateUser` operationId).
+	UpdateUserWithResponse(ctx context.Context, externalUserId ExternalUserId, params *UpdateUserParams, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error)
 
 	// GetUserBalancesAliasWithResponse Get a user's balances (second path)
 	//
@@ -6989,6 +7718,144 @@ func (r GetTransferResponse) ContentType() string {
 	return ""
 }
 
+// CreateUserWithoutKycResponse201Headers the declared response headers of an HTTP 201 response for CreateUserWithoutKyc
+type CreateUserWithoutKycResponse201Headers struct {
+	IdempotentReplayed *string
+	XRequestId         string
+}
+
+// CreateUserWithoutKycResponse400Headers the declared response headers of an HTTP 400 response for CreateUserWithoutKyc
+type CreateUserWithoutKycResponse400Headers struct {
+	RetryAfter *int
+	XRequestId string
+}
+
+// CreateUserWithoutKycResponse401Headers the declared response headers of an HTTP 401 response for CreateUserWithoutKyc
+type CreateUserWithoutKycResponse401Headers struct {
+	XRequestId string
+}
+
+// CreateUserWithoutKycResponse409Headers the declared response headers of an HTTP 409 response for CreateUserWithoutKyc
+type CreateUserWithoutKycResponse409Headers struct {
+	XRequestId string
+}
+
+// CreateUserWithoutKycResponse413Headers the declared response headers of an HTTP 413 response for CreateUserWithoutKyc
+type CreateUserWithoutKycResponse413Headers struct {
+	XRequestId string
+}
+
+// CreateUserWithoutKycResponse415Headers the declared response headers of an HTTP 415 response for CreateUserWithoutKyc
+type CreateUserWithoutKycResponse415Headers struct {
+	XRequestId string
+}
+
+// CreateUserWithoutKycResponse429Headers the declared response headers of an HTTP 429 response for CreateUserWithoutKyc
+type CreateUserWithoutKycResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+	XRequestId         string
+}
+
+type CreateUserWithoutKycResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *UserWithoutKycCreated
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Error
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *AccessDenied
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *IdempotencyConflict
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *BodyTooLarge
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateUserWithoutKycResponse201Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *CreateUserWithoutKycResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CreateUserWithoutKycResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *CreateUserWithoutKycResponse409Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *CreateUserWithoutKycResponse413Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *CreateUserWithoutKycResponse415Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CreateUserWithoutKycResponse429Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateUserWithoutKycResponse) GetJSON201() *UserWithoutKycCreated {
+	return r.JSON201
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r CreateUserWithoutKycResponse) GetJSON400() *Error {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r CreateUserWithoutKycResponse) GetJSON401() *AccessDenied {
+	return r.JSON401
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r CreateUserWithoutKycResponse) GetJSON409() *IdempotencyConflict {
+	return r.JSON409
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r CreateUserWithoutKycResponse) GetJSON413() *BodyTooLarge {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r CreateUserWithoutKycResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r CreateUserWithoutKycResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateUserWithoutKycResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateUserWithoutKycResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateUserWithoutKycResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateUserWithoutKycResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // CreateUserResponse201Headers the declared response headers of an HTTP 201 response for CreateUser
 type CreateUserResponse201Headers struct {
 	IdempotentReplayed *string
@@ -7222,6 +8089,116 @@ func (r GetUserBalancesResponse) ContentType() string {
 	return ""
 }
 
+// SuspendUserResponse200Headers the declared response headers of an HTTP 200 response for SuspendUser
+type SuspendUserResponse200Headers struct {
+	IdempotentReplayed *string
+	XRequestId         string
+}
+
+// SuspendUserResponse400Headers the declared response headers of an HTTP 400 response for SuspendUser
+type SuspendUserResponse400Headers struct {
+	RetryAfter *int
+	XRequestId string
+}
+
+// SuspendUserResponse401Headers the declared response headers of an HTTP 401 response for SuspendUser
+type SuspendUserResponse401Headers struct {
+	XRequestId string
+}
+
+// SuspendUserResponse409Headers the declared response headers of an HTTP 409 response for SuspendUser
+type SuspendUserResponse409Headers struct {
+	XRequestId string
+}
+
+// SuspendUserResponse429Headers the declared response headers of an HTTP 429 response for SuspendUser
+type SuspendUserResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+	XRequestId         string
+}
+
+type SuspendUserResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Message
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Error
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *AccessDenied
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *IdempotencyConflict
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *SuspendUserResponse200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *SuspendUserResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *SuspendUserResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *SuspendUserResponse409Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *SuspendUserResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SuspendUserResponse) GetJSON200() *Message {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r SuspendUserResponse) GetJSON400() *Error {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r SuspendUserResponse) GetJSON401() *AccessDenied {
+	return r.JSON401
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r SuspendUserResponse) GetJSON409() *IdempotencyConflict {
+	return r.JSON409
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r SuspendUserResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r SuspendUserResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SuspendUserResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SuspendUserResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SuspendUserResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetUserTransactionsResponse200Headers the declared response headers of an HTTP 200 response for GetUserTransactions
 type GetUserTransactionsResponse200Headers struct {
 	XRequestId string
@@ -7317,6 +8294,226 @@ func (r GetUserTransactionsResponse) ContentType() string {
 	return ""
 }
 
+// UnsuspendUserResponse200Headers the declared response headers of an HTTP 200 response for UnsuspendUser
+type UnsuspendUserResponse200Headers struct {
+	IdempotentReplayed *string
+	XRequestId         string
+}
+
+// UnsuspendUserResponse400Headers the declared response headers of an HTTP 400 response for UnsuspendUser
+type UnsuspendUserResponse400Headers struct {
+	RetryAfter *int
+	XRequestId string
+}
+
+// UnsuspendUserResponse401Headers the declared response headers of an HTTP 401 response for UnsuspendUser
+type UnsuspendUserResponse401Headers struct {
+	XRequestId string
+}
+
+// UnsuspendUserResponse409Headers the declared response headers of an HTTP 409 response for UnsuspendUser
+type UnsuspendUserResponse409Headers struct {
+	XRequestId string
+}
+
+// UnsuspendUserResponse429Headers the declared response headers of an HTTP 429 response for UnsuspendUser
+type UnsuspendUserResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+	XRequestId         string
+}
+
+type UnsuspendUserResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Message
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Error
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *AccessDenied
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *IdempotencyConflict
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UnsuspendUserResponse200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *UnsuspendUserResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *UnsuspendUserResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *UnsuspendUserResponse409Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *UnsuspendUserResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UnsuspendUserResponse) GetJSON200() *Message {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r UnsuspendUserResponse) GetJSON400() *Error {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r UnsuspendUserResponse) GetJSON401() *AccessDenied {
+	return r.JSON401
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r UnsuspendUserResponse) GetJSON409() *IdempotencyConflict {
+	return r.JSON409
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r UnsuspendUserResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r UnsuspendUserResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UnsuspendUserResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UnsuspendUserResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UnsuspendUserResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DeleteUserResponse200Headers the declared response headers of an HTTP 200 response for DeleteUser
+type DeleteUserResponse200Headers struct {
+	IdempotentReplayed *string
+	XRequestId         string
+}
+
+// DeleteUserResponse400Headers the declared response headers of an HTTP 400 response for DeleteUser
+type DeleteUserResponse400Headers struct {
+	RetryAfter *int
+	XRequestId string
+}
+
+// DeleteUserResponse401Headers the declared response headers of an HTTP 401 response for DeleteUser
+type DeleteUserResponse401Headers struct {
+	XRequestId string
+}
+
+// DeleteUserResponse409Headers the declared response headers of an HTTP 409 response for DeleteUser
+type DeleteUserResponse409Headers struct {
+	XRequestId string
+}
+
+// DeleteUserResponse429Headers the declared response headers of an HTTP 429 response for DeleteUser
+type DeleteUserResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+	XRequestId         string
+}
+
+type DeleteUserResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Message
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Error
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *AccessDenied
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *IdempotencyConflict
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *DeleteUserResponse200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *DeleteUserResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DeleteUserResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *DeleteUserResponse409Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *DeleteUserResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DeleteUserResponse) GetJSON200() *Message {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r DeleteUserResponse) GetJSON400() *Error {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r DeleteUserResponse) GetJSON401() *AccessDenied {
+	return r.JSON401
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r DeleteUserResponse) GetJSON409() *IdempotencyConflict {
+	return r.JSON409
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r DeleteUserResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteUserResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteUserResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteUserResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteUserResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetUserResponse200Headers the declared response headers of an HTTP 200 response for GetUser
 type GetUserResponse200Headers struct {
 	XRequestId string
@@ -7406,6 +8603,144 @@ func (r GetUserResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetUserResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// UpdateUserResponse200Headers the declared response headers of an HTTP 200 response for UpdateUser
+type UpdateUserResponse200Headers struct {
+	IdempotentReplayed *string
+	XRequestId         string
+}
+
+// UpdateUserResponse400Headers the declared response headers of an HTTP 400 response for UpdateUser
+type UpdateUserResponse400Headers struct {
+	RetryAfter *int
+	XRequestId string
+}
+
+// UpdateUserResponse401Headers the declared response headers of an HTTP 401 response for UpdateUser
+type UpdateUserResponse401Headers struct {
+	XRequestId string
+}
+
+// UpdateUserResponse409Headers the declared response headers of an HTTP 409 response for UpdateUser
+type UpdateUserResponse409Headers struct {
+	XRequestId string
+}
+
+// UpdateUserResponse413Headers the declared response headers of an HTTP 413 response for UpdateUser
+type UpdateUserResponse413Headers struct {
+	XRequestId string
+}
+
+// UpdateUserResponse415Headers the declared response headers of an HTTP 415 response for UpdateUser
+type UpdateUserResponse415Headers struct {
+	XRequestId string
+}
+
+// UpdateUserResponse429Headers the declared response headers of an HTTP 429 response for UpdateUser
+type UpdateUserResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+	XRequestId         string
+}
+
+type UpdateUserResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *UserUpdated
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Error
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *AccessDenied
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *IdempotencyConflict
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *BodyTooLarge
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UpdateUserResponse200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *UpdateUserResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *UpdateUserResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *UpdateUserResponse409Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *UpdateUserResponse413Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *UpdateUserResponse415Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *UpdateUserResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateUserResponse) GetJSON200() *UserUpdated {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r UpdateUserResponse) GetJSON400() *Error {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r UpdateUserResponse) GetJSON401() *AccessDenied {
+	return r.JSON401
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r UpdateUserResponse) GetJSON409() *IdempotencyConflict {
+	return r.JSON409
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r UpdateUserResponse) GetJSON413() *BodyTooLarge {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r UpdateUserResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r UpdateUserResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateUserResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateUserResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateUserResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateUserResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -8031,6 +9366,40 @@ func (c *ClientWithResponses) GetTransferWithResponse(ctx context.Context, trans
 	return ParseGetTransferResponse(rsp)
 }
 
+// CreateUserWithoutKycWithBodyWithResponse Create a user account without KYC
+//
+// For partners of the older model: opens an account that holds coins only. It can be used at once and has no identity
+// check, no IBAN and no cards, and it cannot be turned into an account with KYC. Its balances are one flat list; the
+// euro stands in it with `0.00` and never moves (P410). Partners of the newer model get P466.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/user/balances/crypto (the `CreateUserWithoutKyc` operationId).
+func (c *ClientWithResponses) CreateUserWithoutKycWithBodyWithResponse(ctx context.Context, params *CreateUserWithoutKycParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateUserWithoutKycResponse, error) {
+	rsp, err := c.CreateUserWithoutKycWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateUserWithoutKycResponse(rsp)
+}
+
+// CreateUserWithoutKycWithResponse Create a user account without KYC
+//
+// For partners of the older model: opens an account that holds coins only. It can be used at once and has no identity
+// check, no IBAN and no cards, and it cannot be turned into an account with KYC. Its balances are one flat list; the
+// euro stands in it with `0.00` and never moves (P410). Partners of the newer model get P466.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/user/balances/crypto (the `CreateUserWithoutKyc` operationId).
+func (c *ClientWithResponses) CreateUserWithoutKycWithResponse(ctx context.Context, params *CreateUserWithoutKycParams, body CreateUserWithoutKycJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateUserWithoutKycResponse, error) {
+	rsp, err := c.CreateUserWithoutKyc(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateUserWithoutKycResponse(rsp)
+}
+
 // CreateUserWithBodyWithResponse Create a user account and its balances
 //
 // Opens an account under your own `externalUserId`. Its balances are listed at once; the euro balance is
@@ -8089,6 +9458,23 @@ func (c *ClientWithResponses) GetUserBalancesWithResponse(ctx context.Context, e
 	return ParseGetUserBalancesResponse(rsp)
 }
 
+// SuspendUserWithResponse Suspend a user
+//
+// Stops everything that goes out of a user's account, and every identity check and upload (P455), until you unsuspend the
+// user. It counts for every request that begins after the answer. What comes in is credited and told as usual. Suspending
+// a user who is suspended changes nothing. Refused with P454 while a card of the user is active.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/user/suspend/{externalUserId} (the `SuspendUser` operationId).
+func (c *ClientWithResponses) SuspendUserWithResponse(ctx context.Context, externalUserId ExternalUserId, params *SuspendUserParams, reqEditors ...RequestEditorFn) (*SuspendUserResponse, error) {
+	rsp, err := c.SuspendUser(ctx, externalUserId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSuspendUserResponse(rsp)
+}
+
 // GetUserTransactionsWithResponse List a user's transactions
 //
 // What came in and went out on a user's account, newest first. The entries are those of
@@ -8105,6 +9491,43 @@ func (c *ClientWithResponses) GetUserTransactionsWithResponse(ctx context.Contex
 	return ParseGetUserTransactionsResponse(rsp)
 }
 
+// UnsuspendUserWithResponse Unsuspend a user
+//
+// Takes your suspension back. A user that we froze stays blocked until we lift that ourselves. Unsuspending a user who is
+// not suspended changes nothing.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/user/unsuspend/{externalUserId} (the `UnsuspendUser` operationId).
+func (c *ClientWithResponses) UnsuspendUserWithResponse(ctx context.Context, externalUserId ExternalUserId, params *UnsuspendUserParams, reqEditors ...RequestEditorFn) (*UnsuspendUserResponse, error) {
+	rsp, err := c.UnsuspendUser(ctx, externalUserId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUnsuspendUserResponse(rsp)
+}
+
+// DeleteUserWithResponse Delete a user
+//
+// Ends a user's account for good: from now on you have no such user (P412). Your histories go on showing what happened
+// on it, without the email. The personal data are erased after the retention that is set for you; until then they are
+// locked. IBANs and addresses of the user are never given to anybody else, nor is the `externalUserId`, unless your
+// settings allow it. Money that still arrives does not reach the account and is returned.
+//
+// Refused with P463 while money is posted, held or owed, an operation is open, or a review of the user is. A user that
+// we froze cannot be deleted (P455); one that you suspended can.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/user/{externalUserId} (the `DeleteUser` operationId).
+func (c *ClientWithResponses) DeleteUserWithResponse(ctx context.Context, externalUserId ExternalUserId, params *DeleteUserParams, reqEditors ...RequestEditorFn) (*DeleteUserResponse, error) {
+	rsp, err := c.DeleteUser(ctx, externalUserId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteUserResponse(rsp)
+}
+
 // GetUserWithResponse Get a user
 //
 // One look at an account: the profile, how far the verification is, what blocks the account, and what is still missing
@@ -8119,6 +9542,48 @@ func (c *ClientWithResponses) GetUserWithResponse(ctx context.Context, externalU
 		return nil, err
 	}
 	return ParseGetUserResponse(rsp)
+}
+
+// UpdateUserWithBodyWithResponse Update a user
+//
+// Changes what you told about a user: any members of either body that creates one, but `externalUserId`. What is left
+// out stays. Of two updates at once neither is lost.
+//
+// The country of residence cannot be changed (P403; the one that the account has is accepted). `address` replaces
+// `street` and `number`, and an account that has its address in one line needs both of them at once. What an
+// identity check established is kept apart and does not change: names are checked against it, and a new name or
+// birth date of a user whom a check knows goes to our compliance officers.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/user/{externalUserId} (the `UpdateUser` operationId).
+func (c *ClientWithResponses) UpdateUserWithBodyWithResponse(ctx context.Context, externalUserId ExternalUserId, params *UpdateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error) {
+	rsp, err := c.UpdateUserWithBody(ctx, externalUserId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateUserResponse(rsp)
+}
+
+// UpdateUserWithResponse Update a user
+//
+// Changes what you told about a user: any members of either body that creates one, but `externalUserId`. What is left
+// out stays. Of two updates at once neither is lost.
+//
+// The country of residence cannot be changed (P403; the one that the account has is accepted). `address` replaces
+// `street` and `number`, and an account that has its address in one line needs both of them at once. What an
+// identity check established is kept apart and does not change: names are checked against it, and a new name or
+// birth date of a user whom a check knows goes to our compliance officers.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/user/{externalUserId} (the `UpdateUser` operationId).
+func (c *ClientWithResponses) UpdateUserWithResponse(ctx context.Context, externalUserId ExternalUserId, params *UpdateUserParams, body UpdateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error) {
+	rsp, err := c.UpdateUser(ctx, externalUserId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateUserResponse(rsp)
 }
 
 // GetUserBalancesAliasWithResponse Get a user's balances (second path)
@@ -11179,6 +12644,189 @@ func ParseGetTransferResponse(rsp *http.Response) (*GetTransferResponse, error) 
 	return response, nil
 }
 
+// ParseCreateUserWithoutKycResponse parses an HTTP response from a CreateUserWithoutKycWithResponse call
+func ParseCreateUserWithoutKycResponse(rsp *http.Response) (*CreateUserWithoutKycResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateUserWithoutKycResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest UserWithoutKycCreated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest AccessDenied
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest IdempotencyConflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest BodyTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateUserWithoutKycResponse201Headers
+		if values := rsp.Header.Values("Idempotent-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotent-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotentReplayed = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers201 = &headers
+	case rsp.StatusCode == 400:
+		var headers CreateUserWithoutKycResponse400Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers CreateUserWithoutKycResponse401Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers CreateUserWithoutKycResponse409Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 413:
+		var headers CreateUserWithoutKycResponse413Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 415:
+		var headers CreateUserWithoutKycResponse415Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 429:
+		var headers CreateUserWithoutKycResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseCreateUserResponse parses an HTTP response from a CreateUserWithResponse call
 func ParseCreateUserResponse(rsp *http.Response) (*CreateUserResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -11487,6 +13135,155 @@ func ParseGetUserBalancesResponse(rsp *http.Response) (*GetUserBalancesResponse,
 	return response, nil
 }
 
+// ParseSuspendUserResponse parses an HTTP response from a SuspendUserWithResponse call
+func ParseSuspendUserResponse(rsp *http.Response) (*SuspendUserResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SuspendUserResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Message
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest AccessDenied
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest IdempotencyConflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers SuspendUserResponse200Headers
+		if values := rsp.Header.Values("Idempotent-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotent-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotentReplayed = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers SuspendUserResponse400Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers SuspendUserResponse401Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers SuspendUserResponse409Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 429:
+		var headers SuspendUserResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseGetUserTransactionsResponse parses an HTTP response from a GetUserTransactionsWithResponse call
 func ParseGetUserTransactionsResponse(rsp *http.Response) (*GetUserTransactionsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -11612,6 +13409,304 @@ func ParseGetUserTransactionsResponse(rsp *http.Response) (*GetUserTransactionsR
 	return response, nil
 }
 
+// ParseUnsuspendUserResponse parses an HTTP response from a UnsuspendUserWithResponse call
+func ParseUnsuspendUserResponse(rsp *http.Response) (*UnsuspendUserResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UnsuspendUserResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Message
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest AccessDenied
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest IdempotencyConflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UnsuspendUserResponse200Headers
+		if values := rsp.Header.Values("Idempotent-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotent-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotentReplayed = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers UnsuspendUserResponse400Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers UnsuspendUserResponse401Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers UnsuspendUserResponse409Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 429:
+		var headers UnsuspendUserResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDeleteUserResponse parses an HTTP response from a DeleteUserWithResponse call
+func ParseDeleteUserResponse(rsp *http.Response) (*DeleteUserResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteUserResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Message
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest AccessDenied
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest IdempotencyConflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers DeleteUserResponse200Headers
+		if values := rsp.Header.Values("Idempotent-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotent-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotentReplayed = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers DeleteUserResponse400Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers DeleteUserResponse401Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers DeleteUserResponse409Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 429:
+		var headers DeleteUserResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseGetUserResponse parses an HTTP response from a GetUserWithResponse call
 func ParseGetUserResponse(rsp *http.Response) (*GetUserResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -11696,6 +13791,189 @@ func ParseGetUserResponse(rsp *http.Response) (*GetUserResponse, error) {
 		response.Headers401 = &headers
 	case rsp.StatusCode == 429:
 		var headers GetUserResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseUpdateUserResponse parses an HTTP response from a UpdateUserWithResponse call
+func ParseUpdateUserResponse(rsp *http.Response) (*UpdateUserResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateUserResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest UserUpdated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest AccessDenied
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest IdempotencyConflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest BodyTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UpdateUserResponse200Headers
+		if values := rsp.Header.Values("Idempotent-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotent-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotentReplayed = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers UpdateUserResponse400Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers UpdateUserResponse401Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers UpdateUserResponse409Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 413:
+		var headers UpdateUserResponse413Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 415:
+		var headers UpdateUserResponse415Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 429:
+		var headers UpdateUserResponse429Headers
 		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -12049,18 +14327,33 @@ type ServerInterface interface {
 	// GetTransfer Get transfer details
 	// (GET /v1/transfer/details/{transferId})
 	GetTransfer(w http.ResponseWriter, r *http.Request, transferId TransferId)
+	// CreateUserWithoutKyc Create a user account without KYC
+	// (POST /v1/user/balances/crypto)
+	CreateUserWithoutKyc(w http.ResponseWriter, r *http.Request, params CreateUserWithoutKycParams)
 	// CreateUser Create a user account and its balances
 	// (POST /v1/user/balances/crypto-and-fiat)
 	CreateUser(w http.ResponseWriter, r *http.Request, params CreateUserParams)
 	// GetUserBalances Get a user's balances
 	// (GET /v1/user/balances/{externalUserId})
 	GetUserBalances(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId)
+	// SuspendUser Suspend a user
+	// (PATCH /v1/user/suspend/{externalUserId})
+	SuspendUser(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId, params SuspendUserParams)
 	// GetUserTransactions List a user's transactions
 	// (GET /v1/user/transactions/{externalUserId})
 	GetUserTransactions(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId, params GetUserTransactionsParams)
+	// UnsuspendUser Unsuspend a user
+	// (PATCH /v1/user/unsuspend/{externalUserId})
+	UnsuspendUser(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId, params UnsuspendUserParams)
+	// DeleteUser Delete a user
+	// (DELETE /v1/user/{externalUserId})
+	DeleteUser(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId, params DeleteUserParams)
 	// GetUser Get a user
 	// (GET /v1/user/{externalUserId})
 	GetUser(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId)
+	// UpdateUser Update a user
+	// (PATCH /v1/user/{externalUserId})
+	UpdateUser(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId, params UpdateUserParams)
 	// GetUserBalancesAlias Get a user's balances (second path)
 	// (GET /v1/user/{externalUserId}/balances)
 	GetUserBalancesAlias(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId)
@@ -12193,6 +14486,12 @@ func (_ Unimplemented) GetTransfer(w http.ResponseWriter, r *http.Request, trans
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// CreateUserWithoutKyc Create a user account without KYC
+// (POST /v1/user/balances/crypto)
+func (_ Unimplemented) CreateUserWithoutKyc(w http.ResponseWriter, r *http.Request, params CreateUserWithoutKycParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // CreateUser Create a user account and its balances
 // (POST /v1/user/balances/crypto-and-fiat)
 func (_ Unimplemented) CreateUser(w http.ResponseWriter, r *http.Request, params CreateUserParams) {
@@ -12205,15 +14504,39 @@ func (_ Unimplemented) GetUserBalances(w http.ResponseWriter, r *http.Request, e
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// SuspendUser Suspend a user
+// (PATCH /v1/user/suspend/{externalUserId})
+func (_ Unimplemented) SuspendUser(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId, params SuspendUserParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // GetUserTransactions List a user's transactions
 // (GET /v1/user/transactions/{externalUserId})
 func (_ Unimplemented) GetUserTransactions(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId, params GetUserTransactionsParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// UnsuspendUser Unsuspend a user
+// (PATCH /v1/user/unsuspend/{externalUserId})
+func (_ Unimplemented) UnsuspendUser(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId, params UnsuspendUserParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeleteUser Delete a user
+// (DELETE /v1/user/{externalUserId})
+func (_ Unimplemented) DeleteUser(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId, params DeleteUserParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // GetUser Get a user
 // (GET /v1/user/{externalUserId})
 func (_ Unimplemented) GetUser(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// UpdateUser Update a user
+// (PATCH /v1/user/{externalUserId})
+func (_ Unimplemented) UpdateUser(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId, params UpdateUserParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -12996,6 +15319,46 @@ func (siw *ServerInterfaceWrapper) GetTransfer(w http.ResponseWriter, r *http.Re
 	handler.ServeHTTP(w, r)
 }
 
+// CreateUserWithoutKyc operation middleware
+func (siw *ServerInterfaceWrapper) CreateUserWithoutKyc(w http.ResponseWriter, r *http.Request) {
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateUserWithoutKycParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateUserWithoutKyc(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // CreateUser operation middleware
 func (siw *ServerInterfaceWrapper) CreateUser(w http.ResponseWriter, r *http.Request) {
 	var err error
@@ -13052,6 +15415,55 @@ func (siw *ServerInterfaceWrapper) GetUserBalances(w http.ResponseWriter, r *htt
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetUserBalances(w, r, externalUserId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SuspendUser operation middleware
+func (siw *ServerInterfaceWrapper) SuspendUser(w http.ResponseWriter, r *http.Request) {
+	var err error
+	_ = err
+
+	// ------------- Path parameter "externalUserId" -------------
+	var externalUserId ExternalUserId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "externalUserId", chi.URLParam(r, "externalUserId"), &externalUserId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "external-user-id", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "externalUserId", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SuspendUserParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SuspendUser(w, r, externalUserId, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -13206,6 +15618,104 @@ func (siw *ServerInterfaceWrapper) GetUserTransactions(w http.ResponseWriter, r 
 	handler.ServeHTTP(w, r)
 }
 
+// UnsuspendUser operation middleware
+func (siw *ServerInterfaceWrapper) UnsuspendUser(w http.ResponseWriter, r *http.Request) {
+	var err error
+	_ = err
+
+	// ------------- Path parameter "externalUserId" -------------
+	var externalUserId ExternalUserId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "externalUserId", chi.URLParam(r, "externalUserId"), &externalUserId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "external-user-id", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "externalUserId", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UnsuspendUserParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UnsuspendUser(w, r, externalUserId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteUser operation middleware
+func (siw *ServerInterfaceWrapper) DeleteUser(w http.ResponseWriter, r *http.Request) {
+	var err error
+	_ = err
+
+	// ------------- Path parameter "externalUserId" -------------
+	var externalUserId ExternalUserId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "externalUserId", chi.URLParam(r, "externalUserId"), &externalUserId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "external-user-id", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "externalUserId", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteUserParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteUser(w, r, externalUserId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetUser operation middleware
 func (siw *ServerInterfaceWrapper) GetUser(w http.ResponseWriter, r *http.Request) {
 	var err error
@@ -13222,6 +15732,55 @@ func (siw *ServerInterfaceWrapper) GetUser(w http.ResponseWriter, r *http.Reques
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetUser(w, r, externalUserId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UpdateUser operation middleware
+func (siw *ServerInterfaceWrapper) UpdateUser(w http.ResponseWriter, r *http.Request) {
+	var err error
+	_ = err
+
+	// ------------- Path parameter "externalUserId" -------------
+	var externalUserId ExternalUserId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "externalUserId", chi.URLParam(r, "externalUserId"), &externalUserId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "external-user-id", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "externalUserId", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateUserParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateUser(w, r, externalUserId, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -13482,13 +16041,28 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Post(options.BaseURL+"/v1/user/balances/crypto-and-fiat", wrapper.CreateUser)
 	})
 	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/user/balances/crypto", wrapper.CreateUserWithoutKyc)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/users", wrapper.ListUsers)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/user/transactions/{externalUserId}", wrapper.GetUserTransactions)
 	})
 	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/v1/user/{externalUserId}", wrapper.DeleteUser)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/user/{externalUserId}", wrapper.GetUser)
+	})
+	r.Group(func(r chi.Router) {
+		r.Patch(options.BaseURL+"/v1/user/{externalUserId}", wrapper.UpdateUser)
+	})
+	r.Group(func(r chi.Router) {
+		r.Patch(options.BaseURL+"/v1/user/suspend/{externalUserId}", wrapper.SuspendUser)
+	})
+	r.Group(func(r chi.Router) {
+		r.Patch(options.BaseURL+"/v1/user/unsuspend/{externalUserId}", wrapper.UnsuspendUser)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/user/balances/{externalUserId}", wrapper.GetUserBalances)

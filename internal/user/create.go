@@ -1,0 +1,67 @@
+package user
+
+import (
+	"strings"
+
+	"kontor/internal/catalog"
+	"kontor/internal/clock"
+	"kontor/internal/db"
+	"kontor/internal/fault"
+	"kontor/internal/ledger"
+	"kontor/internal/money"
+)
+
+// New is the order to open a user's account.
+type New struct {
+	ExternalID string
+	Model      string
+	Person     Person
+	// Reuse lets the id of a deleted user be given again.
+	Reuse bool
+}
+
+var (
+	insertUser = db.NewInsert("users", `partner_id bigint, id uuid, external_id text, model text, verification text,
+		activated_at bigint, suspended_at bigint, frozen_at bigint, version bigint, created_at bigint`)
+	releaseID = db.NewCommand(`
+		UPDATE users SET external_id = external_id || '#' || CAST(id AS TEXT)
+		WHERE partner_id = $1 AND external_id = $2 AND deleted_at <> 0`)
+)
+
+// Create opens a user with empty balances of all currencies, which it answers by slug; the fiat ones of a user
+// without KYC never move. P431 when the country of
+// residence is not served; P411, at the commit, when the partner has used the externalUserId.
+func (s *Service) Create(tx *db.Tx, partner int64, n New) (User, map[string]ledger.State, error) {
+	country, ok := s.catalog.Country(n.Person.Country)
+	if !ok {
+		return User{}, nil, fault.New(fault.ForbiddenCountry)
+	}
+	u := User{
+		Partner: partner, ID: clock.NewID(), ExternalID: n.ExternalID, Model: n.Model,
+		Verification: NotVerified, CreatedAt: s.clock.Now(),
+	}
+	p := n.Person
+	p.Country, p.Citizenship = country.Code, strings.ToUpper(p.Citizenship)
+	p.Nationality, p.BirthCountry = strings.ToUpper(p.Nationality), strings.ToUpper(p.BirthCountry)
+	person, err := s.values(u, p)
+	if err != nil {
+		return User{}, nil, err
+	}
+	if n.Reuse {
+		tx.Write(releaseID, partner, u.ExternalID)
+	}
+	tx.Write(insertUser, partner, u.ID, u.ExternalID, u.Model, u.Verification,
+		u.ActivatedAt, u.SuspendedAt, u.FrozenAt, u.Version, u.CreatedAt)
+	tx.Write(insertPerson, person...)
+	balances := map[string]ledger.State{}
+	for _, e := range s.catalog.Currencies() {
+		var id clock.ID
+		if u.Model == NoKYC && e.Kind == catalog.Fiat {
+			id = ledger.OpenIdleBalance(tx, partner, u.ID, e.Currency, u.CreatedAt)
+		} else {
+			id = ledger.OpenAccount(tx, partner, u.ID, ledger.Balance, e.Currency, u.CreatedAt)
+		}
+		balances[e.Code] = ledger.State{Account: id, Posted: money.New(0, e.Currency), Held: money.New(0, e.Currency)}
+	}
+	return u, balances, nil
+}
