@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -13,6 +14,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"kontor/internal/app"
+	"kontor/internal/db"
+	"kontor/internal/user"
 )
 
 // command runs a command on a data folder and answers its status and what it wrote.
@@ -173,5 +178,53 @@ func TestMetricsStayOnThisMachineUnlessTold(t *testing.T) {
 		if got := onThisMachine(given); got != want {
 			t.Errorf("%s becomes %s, want %s", given, got, want)
 		}
+	}
+}
+
+func TestFreezeIsTheOperatorsOwn(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	sandbox(t, "--data", data)()
+	const name = "user_1"
+	var id string
+	where := store{place: place{Data: data}, Environment: "staging"}
+	err := where.with(t.Context(), slog.New(slog.DiscardHandler), func(a *app.App) error {
+		return a.DB.Update(t.Context(), func(tx *db.Tx) error {
+			u, _, err := a.API.Users.Create(tx, 1, user.New{ExternalID: name, Model: user.KYC, Person: user.Person{Country: "LT"}})
+			id = u.ID.String()
+			return err
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list := must(t, data, "user", "list", "--partner", "1", "--json"); !strings.Contains(list, id) {
+		t.Errorf("the user is not listed: %s", list)
+	}
+	refuse(t, data, "the reason must be between 1 and 500 characters", "user", "freeze", name, "--partner", "1", "--reason", " ")
+	refuse(t, data, "User does not exist", "user", "freeze", "nobody", "--partner", "1", "--reason", "Why")
+	refuse(t, data, "User does not exist", "user", "freeze", name, "--partner", "2", "--reason", "Why")
+	must(t, data, "user", "freeze", name, "--partner", "1", "--reason", "Asked by the court", "--as", "first")
+	must(t, data, "user", "freeze", name, "--partner", "1", "--reason", "Another reason", "--as", "second") // changes nothing
+	for _, want := range []string{`status +FROZEN`, `reason +Asked by the court`, `suspended +never`} {
+		if shown := must(t, data, "user", "show", name, "--partner", "1"); !regexp.MustCompile(want).MatchString(shown) {
+			t.Errorf("it is shown without %s:\n%s", want, shown)
+		}
+	}
+	if frozen := must(t, data, "user", "list", "--partner", "1", "--status", "FROZEN"); !strings.Contains(frozen, name) {
+		t.Errorf("it is not listed as frozen:\n%s", frozen)
+	}
+	must(t, data, "user", "unfreeze", name, "--partner", "1", "--reason", "The court says so", "--as", "second")
+	if shown := must(t, data, "user", "show", name, "--partner", "1", "--json"); !strings.Contains(shown, `"frozenAt":null`) {
+		t.Errorf("it is still frozen: %s", shown)
+	}
+	log := must(t, data, "audit", "list", "--json")
+	for _, want := range []string{"user.freeze", "user.unfreeze", "Asked by the court", "The court says so", "operator:first", "operator:second", id} {
+		if strings.Count(log, want) == 0 {
+			t.Errorf("the audit log has no %s:\n%s", want, log)
+		}
+	}
+	if strings.Contains(log, "Another reason") {
+		t.Errorf("freezing a frozen user was noted as a change:\n%s", log)
 	}
 }

@@ -74,10 +74,10 @@ func showTransfer(t transfer.Transfer, contacts map[clock.ID]user.Contact) oas.T
 		CreatedAt: clock.Format(t.CreatedAt), Reference: optional(t.Reference), Metadata: t.Metadata,
 	}
 	if c, ok := contacts[t.Source]; ok {
-		out.SourceExternalUserId, out.SourceEmail = &c.ExternalID, &c.Email
+		out.SourceExternalUserId, out.SourceEmail = &c.ExternalID, optional(c.Email)
 	}
 	if c, ok := contacts[t.Destination]; ok {
-		out.DestinationExternalUserId, out.DestinationEmail = &c.ExternalID, &c.Email
+		out.DestinationExternalUserId, out.DestinationEmail = &c.ExternalID, optional(c.Email)
 	}
 	return out
 }
