@@ -29,7 +29,7 @@ func (a *api) CreateUserWithoutKyc(w http.ResponseWriter, r *http.Request, _ oas
 		if err != nil {
 			return result{}, err
 		}
-		flat, err := a.flat(accounts)
+		flat, err := a.flat(p, accounts)
 		return result{status: http.StatusCreated, object: u.ID, body: oas.UserWithoutKycCreated{
 			UserId: u.ID.String(), Balances: flat,
 		}}, err

@@ -43,7 +43,7 @@ func (a *api) userBalances(rd db.Reader, p partner.Partner, externalUserID strin
 		return oas.UserBalances{}, err
 	}
 	if u.Model == user.NoKYC {
-		return a.balancesWithoutKYC(rd, u)
+		return a.balancesWithoutKYC(rd, p, u)
 	}
 	person, err := a.Users.FindPerson(rd, u)
 	if err != nil {
@@ -66,24 +66,24 @@ func (a *api) userBalances(rd db.Reader, p partner.Partner, externalUserID strin
 }
 
 // balancesWithoutKYC shows a user of the older model: no fiat balance beside the coins, and the flat list of all.
-func (a *api) balancesWithoutKYC(rd db.Reader, u user.User) (oas.UserBalances, error) {
+func (a *api) balancesWithoutKYC(rd db.Reader, p partner.Partner, u user.User) (oas.UserBalances, error) {
 	states, err := ledger.Balances(rd, u.Partner, u.ID, a.Catalog.Currency)
 	if err != nil {
 		return oas.UserBalances{}, err
 	}
-	flat, err := a.flat(states)
+	flat, err := a.flat(p, states)
 	if err != nil {
 		return oas.UserBalances{}, err
 	}
-	b, err := a.show(states, fiatState{})
+	b, err := a.show(p, states, fiatState{})
 	return oas.UserBalances{
 		UserId: u.ID.String(), FiatBalances: []oas.FiatBalance{}, CryptoBalances: b.CryptoBalances, Balances: flat,
 	}, err
 }
 
 // flat shows balances as the older model lists them: all in one, the euro without networks.
-func (a *api) flat(states map[string]ledger.State) ([]oas.Balance, error) {
-	b, err := a.show(states, fiatState{})
+func (a *api) flat(p partner.Partner, states map[string]ledger.State) ([]oas.Balance, error) {
+	b, err := a.show(p, states, fiatState{})
 	if err != nil {
 		return nil, err
 	}
