@@ -49,7 +49,7 @@ func TestBench(t *testing.T) {
 				t.Parallel()
 				args := append([]string{"bench", c.name, "--json", "--seconds", "0.2", "--engine", string(engine)}, c.args...)
 				if engine == db.Postgres {
-					args = append(args, "--database", dbtest.Target(t, engine))
+					args = append(args, "--database", dbtest.Empty(t, engine))
 				}
 				cells := benchCells(t, args...)
 				if len(cells) != c.cells {

@@ -140,7 +140,7 @@ func TestListenForwardsWhatASandboxSends(t *testing.T) {
 			data := t.TempDir()
 			store := []string{"--data", data}
 			if engine == db.Postgres {
-				store = append(store, "--database", dbtest.Target(t, engine))
+				store = append(store, "--database", dbtest.Empty(t, engine))
 			}
 			stop := sandbox(t, store...) // without an address for webhooks
 			c := readCredentials(t, data)

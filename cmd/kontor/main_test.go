@@ -68,7 +68,7 @@ func TestDemoWalksThroughASandbox(t *testing.T) {
 			data := t.TempDir()
 			store := []string{"--data", data}
 			if engine == db.Postgres {
-				store = append(store, "--database", dbtest.Target(t, engine))
+				store = append(store, "--database", dbtest.Empty(t, engine))
 			}
 			stop := sandbox(t, store...)
 			var out bytes.Buffer

@@ -31,7 +31,7 @@ func newOperator(t *testing.T, engine db.Engine) operator {
 	data := t.TempDir()
 	o := operator{t, []string{"--data", data}}
 	if engine == db.Postgres {
-		o.store = append(o.store, "--database", dbtest.Target(t, engine))
+		o.store = append(o.store, "--database", dbtest.Empty(t, engine))
 	}
 	sandbox(t, o.store...)()
 	return o

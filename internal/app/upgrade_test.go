@@ -40,7 +40,7 @@ var afterFixture = time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
 // in it.
 func load(t *testing.T, kind db.Engine) (target string) {
 	t.Helper()
-	target = dbtest.Target(t, kind)
+	target = dbtest.Empty(t, kind)
 	text, err := os.ReadFile(fmt.Sprintf("testdata/schema10.%s.sql", kind))
 	if err != nil {
 		t.Fatal(err)

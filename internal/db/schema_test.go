@@ -25,7 +25,7 @@ func onEach(t *testing.T, f func(t *testing.T, kind db.Engine, target string)) {
 	for _, kind := range []db.Engine{db.SQLite, db.Postgres} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
-			f(t, kind, dbtest.Target(t, kind))
+			f(t, kind, dbtest.Empty(t, kind))
 		})
 	}
 }
@@ -208,7 +208,7 @@ func TestReadingAnEmptyDatabaseLeavesItEmpty(t *testing.T) {
 
 func TestFailedUpgradeLeavesTheOldSchema(t *testing.T) {
 	t.Parallel()
-	target := dbtest.Target(t, db.SQLite)
+	target := dbtest.Empty(t, db.SQLite)
 	if err := db.MigrateFiles(t.Context(), target, files(t, db.SQLite, 5)); err != nil {
 		t.Fatal(err)
 	}
