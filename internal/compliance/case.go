@@ -209,4 +209,5 @@ func unknown(r db.Reader, sub Subject, res Result) (Result, error) {
 // cases, their scores and their decisions stay.
 func Forget(tx *db.Tx, partner int64, user clock.ID) {
 	tx.Write(eraseFound, partner, user, []byte{})
+	tx.Write(deleteKeys, partner, user)
 }

@@ -1,6 +1,7 @@
 package compliance_test
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"os"
@@ -52,7 +53,7 @@ func newWorld(t *testing.T, d *db.DB) *world {
 		FourEyes: func(db.Reader, int64) (bool, error) { return w.fourEyes, nil },
 		HighRisk: func(country string) bool { return country == "XH" },
 	})
-	w.Join(w, w)
+	w.Join(w, w, w)
 	return w
 }
 
@@ -431,4 +432,9 @@ func TestForgottenPersonsLeaveCasesAndDecisions(t *testing.T) {
 			t.Errorf("left: %+v", c)
 		}
 	})
+}
+
+// Next knows nobody.
+func (w *world) Next(context.Context, compliance.Position, int) ([]compliance.Candidate, error) {
+	return nil, nil
 }

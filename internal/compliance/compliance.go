@@ -11,9 +11,11 @@ package compliance
 
 import (
 	"log/slog"
+	"sync"
 	"sync/atomic"
 
 	"kontor/internal/clock"
+	"kontor/internal/compliance/match"
 	"kontor/internal/db"
 	"kontor/internal/vault"
 )
@@ -149,27 +151,38 @@ type Config struct {
 	Log      *slog.Logger
 	FourEyes func(r db.Reader, partner int64) (bool, error) // the partner's setting
 	HighRisk func(country string) bool                      // by ISO 3166-1 alpha-2 code
-	Sandbox  bool                                           // the invented entries are listed too
+	Sandbox  bool                                           // invented persons are listed too, and two users may be the same person
 }
 
 // Service screens users and keeps cases. It is safe for concurrent use.
 type Service struct {
 	Config
-	outcome Outcome
-	freezer Freezer
-	lists   atomic.Pointer[lists]
+	outcome    Outcome
+	freezer    Freezer
+	population Population
+	lists      atomic.Pointer[lists]
+	loading    sync.Mutex
 }
 
-// NewService makes the service. Before the first decision Join must have been called.
+// NewService makes the service. Before the first decision Join must have been called, and Load before the first
+// screening: until then only the sandbox has a list.
 func NewService(c Config) *Service {
 	s := &Service{Config: c}
-	s.lists.Store(&lists{})
+	var sources []Watchlist
+	content := map[clock.ID][]match.Listed{}
+	if c.Sandbox {
+		own, invented := embedded()
+		sources, content[own.ID] = []Watchlist{own}, invented
+	}
+	s.lists.Store(newLists(sources, content))
 	return s
 }
 
-// Join names who does what follows from decisions and from hits of a re-screening: parts that need the service
-// themselves.
-func (s *Service) Join(o Outcome, f Freezer) { s.outcome, s.freezer = o, f }
+// Join names who does what follows from decisions and from hits of a re-screening, and who knows the users: parts
+// that need the service themselves.
+func (s *Service) Join(o Outcome, f Freezer, p Population) {
+	s.outcome, s.freezer, s.population = o, f, p
+}
 
 // documentPurpose keeps hashes of documents apart from the vault's other hashes.
 const documentPurpose = "compliance-document"

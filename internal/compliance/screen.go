@@ -1,34 +1,202 @@
 package compliance
 
 import (
+	"encoding/hex"
+	"fmt"
+	"slices"
 	"strings"
+	"time"
 	"unicode"
 
+	"kontor/internal/clock"
+	"kontor/internal/compliance/match"
+	"kontor/internal/compliance/watchlist"
 	"kontor/internal/db"
 )
 
-// lists is what is screened against.
-type lists struct {
-	version string
-}
+// Scores of findings that are no comparison of names.
+const (
+	certain      = 100
+	countryScore = 60
+	adult        = 18 // years
+	mostTwins    = 20 // other users that one finding names
+)
 
-// Screen judges a person by what is in memory: lists, countries, age. It does no I/O.
+// Screen judges a person by what is in memory: lists, countries, age. It does no I/O, takes some milliseconds,
+// and belongs outside of transactions. Without a list it answers that nobody could be screened.
 func (s *Service) Screen(sub Subject) Result {
-	return Result{ListVersion: s.lists.Load().version}
+	l := s.lists.Load()
+	r := Result{ListVersion: l.version, Findings: s.listed(l, sub)}
+	if len(l.sources) == 0 {
+		r.Findings = append(r.Findings, Finding{Kind: NoList, Ref: "lists", Score: certain, Text: "No list was imported, so nobody could be screened."})
+	}
+	for _, c := range []struct{ what, code string }{
+		{"residence", sub.Countries.Residence}, {"citizenship", sub.Countries.Citizenship}, {"nationality", sub.Countries.Nationality},
+	} {
+		ref := "country:" + c.code
+		if c.code == "" || !s.HighRisk(c.code) || slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Ref == ref }) {
+			continue
+		}
+		r.Findings = append(r.Findings, Finding{
+			Kind: CountryRisk, Ref: ref, Score: countryScore, Text: fmt.Sprintf("The country of %s, %s, is one of high risk.", c.what, c.code),
+		})
+	}
+	if born, err := time.Parse(time.DateOnly, sub.BirthDate); err == nil && born.AddDate(adult, 0, 0).After(s.Clock.Now()) {
+		r.Findings = append(r.Findings, Finding{Kind: Underage, Ref: "age", Score: certain, Text: "The person is younger than 18 years."})
+	}
+	return r
 }
 
-// Judge finishes a screening in the transaction that accepts an identity: it looks for other users with the
-// same document or the same name and birth date, leaves out what an officer has accepted before, and opens a
-// case when something remains. Under review tells whether the user now waits for an officer. The transaction
-// becomes a locked one; the user's row is locked already.
+// listed looks for a person on the lists.
+func (s *Service) listed(l *lists, sub Subject) []Finding {
+	p := match.Person{BirthDate: sub.BirthDate, Countries: sub.Countries.all()}
+	for _, n := range sub.Names {
+		p.Names = append(p.Names, n.whole())
+	}
+	var all []Finding
+	for _, h := range l.index.Search(p) {
+		kind := Listed
+		switch h.Kind {
+		case watchlist.Sanction:
+			kind = Sanction
+		case watchlist.Political:
+			kind = Political
+		}
+		all = append(all, Finding{
+			Kind: kind, Ref: h.List + ":" + h.ID, Score: h.Score,
+			Text: fmt.Sprintf("%s is like %s of the list %s.", h.Spelling, h.Matched, h.List),
+			Match: &Match{
+				List: h.List, Entity: h.ID, Name: h.Names[0], Matched: h.Matched, Spelling: h.Spelling, Aliases: h.Names[1:],
+				BirthDates: h.Births, Countries: h.Countries, Programmes: h.Programmes, Evidence: h.Evidence,
+			},
+		})
+	}
+	return all
+}
+
+func (n Name) whole() string { return strings.TrimSpace(n.First + " " + n.Last) }
+
+func (c Countries) all() []string {
+	return []string{c.Residence, c.Citizenship, c.Nationality, c.Birth}
+}
+
+var (
+	selectTwins = db.NewQuery(`
+		SELECT DISTINCT kind, partner_id, user_id FROM screening_key
+		WHERE hash = $1 AND NOT (partner_id = $2 AND user_id = $3) LIMIT 20`)
+	selectKey = db.NewQuery(`
+		SELECT COALESCE(MAX(number), 0), COALESCE(MAX(CASE WHEN partner_id = $2 AND user_id = $3 THEN 1 ELSE 0 END), 0)
+		FROM screening_key WHERE hash = $1`)
+	insertKey  = db.NewInsert("screening_key", "hash text, number bigint, kind text, partner_id bigint, user_id uuid")
+	deleteKeys = db.NewCommand(`DELETE FROM screening_key WHERE partner_id = $1 AND user_id = $2`)
+)
+
+// Check adds to a screening what the database knows: other users of the platform with the same document, or the
+// same name and birth date. It leaves out what an officer has accepted of this user before, or is looking at.
+func (s *Service) Check(r db.Reader, sub Subject, res Result) (Result, error) {
+	keys, err := s.keys(sub)
+	if err != nil {
+		return Result{}, err
+	}
+	res.Findings = slices.Clone(res.Findings)
+	for _, k := range keys {
+		twins, err := twins(r, k, sub)
+		if err != nil {
+			return Result{}, err
+		}
+		res.Findings = append(res.Findings, twins...)
+	}
+	return unknown(r, sub, res)
+}
+
+// key is by what another user of the same person is recognised.
+type key struct {
+	hash string
+	kind Kind
+}
+
+// keys are none where persons are invented: everybody is called Test User there.
+func (s *Service) keys(sub Subject) ([]key, error) {
+	if s.Sandbox {
+		return nil, nil
+	}
+	var all []key
+	for _, d := range sub.Documents {
+		all = append(all, key{hex.EncodeToString(d), DuplicateDocument})
+	}
+	for _, n := range sub.Names {
+		form := match.Form(n.whole())
+		if form == "" || sub.BirthDate == "" {
+			continue
+		}
+		hash, err := s.Vault.Hash("compliance-person", []byte(form), []byte(sub.BirthDate))
+		if err != nil {
+			return nil, err
+		}
+		if k := (key{hex.EncodeToString(hash), DuplicatePerson}); !slices.Contains(all, k) {
+			all = append(all, k)
+		}
+	}
+	return all, nil
+}
+
+func twins(r db.Reader, k key, sub Subject) ([]Finding, error) {
+	rows := r.Rows(selectTwins, k.hash, sub.Partner, sub.User)
+	defer rows.Close()
+	var all []Finding
+	for rows.Next() {
+		var kind string
+		var partner int64
+		var user clock.ID
+		if err := rows.Scan(&kind, &partner, &user); err != nil {
+			return nil, err
+		}
+		what := "the same document"
+		if k.kind == DuplicatePerson {
+			what = "the same name and birth date"
+		}
+		all = append(all, Finding{
+			Kind: k.kind, Ref: fmt.Sprintf("%s:%d:%s", strings.ToLower(string(k.kind)), partner, user), Score: certain,
+			Text: fmt.Sprintf("User %s of partner %d has %s.", user, partner, what),
+		})
+	}
+	return all[:min(len(all), mostTwins)], rows.Err()
+}
+
+// Remember keeps by what the person is recognised when another user comes with the same. Of two at the same
+// moment one is later, and is run again. The transaction becomes a locked one.
+func (s *Service) Remember(tx *db.Tx, sub Subject) error {
+	keys, err := s.keys(sub)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		tx.Locked()
+		var last, known int64
+		if err := tx.Row(selectKey, k.hash, sub.Partner, sub.User).Scan(&last, &known); err != nil {
+			return err
+		}
+		if known == 0 {
+			tx.Write(insertKey, k.hash, last+1, string(k.kind), sub.Partner, sub.User)
+		}
+	}
+	return nil
+}
+
+// Judge finishes a screening in the transaction that accepts an identity: Check, Remember, and a case when
+// something remains. Under review tells whether the user waits for an officer, also because of an earlier case.
+// The transaction becomes a locked one; the user's row is locked already.
 func (s *Service) Judge(tx *db.Tx, sub Subject, cause Cause, r Result) (underReview bool, err error) {
 	tx.Locked()
 	_, open, err := UnderReview(tx, sub.Partner, sub.User)
 	if err != nil {
 		return false, err
 	}
-	fresh, err := unknown(tx, sub, r)
+	fresh, err := s.Check(tx, sub, r)
 	if err != nil {
+		return false, err
+	}
+	if err := s.Remember(tx, sub); err != nil {
 		return false, err
 	}
 	if fresh.Flagged() {

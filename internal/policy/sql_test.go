@@ -12,14 +12,17 @@ import (
 
 // sharedTables are the tables whose statements need not name the partner, each with its reason.
 var sharedTables = map[string]string{
-	"deployment": "it tells what the whole deployment is",
-	"directory":  "it answers whose an IBAN, an address or a link is",
-	"job":        "workers take what is due, whoever's it is",
-	"event_lane": "the delivery queue: nodes look for lanes that nobody serves",
-	"keyset":     "the platform's own keys",
-	"audit_head": "the audit log is one chain, whomever its entries concern",
-	"rate_node":  "API nodes find each other",
-	"rate_clock": "the database's time",
+	"deployment":     "it tells what the whole deployment is",
+	"screening_list": "lists of sanctions are the same for all partners",
+	"screening_part": "lists of sanctions are the same for all partners",
+	"screening_run":  "all users are screened again, whoever's they are",
+	"directory":      "it answers whose an IBAN, an address or a link is",
+	"job":            "workers take what is due, whoever's it is",
+	"event_lane":     "the delivery queue: nodes look for lanes that nobody serves",
+	"keyset":         "the platform's own keys",
+	"audit_head":     "the audit log is one chain, whomever its entries concern",
+	"rate_node":      "API nodes find each other",
+	"rate_clock":     "the database's time",
 
 	"console_account": "officers work for the operator, whoever's users they look after",
 	"console_session": "officers work for the operator, whoever's users they look after",

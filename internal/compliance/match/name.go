@@ -4,6 +4,7 @@
 package match
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 
@@ -243,4 +244,15 @@ func skeleton(fold string) string {
 		last = r
 	}
 	return b.String()
+}
+
+// Form is a name in the form in which two are the same person's: transliterated, without titles and particles,
+// in the order of the alphabet. Empty when nothing of it can be read.
+func Form(name string) string {
+	var parts []string
+	for _, t := range tokens(name) {
+		parts = append(parts, t.plain)
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, " ")
 }
