@@ -85,8 +85,8 @@ var identityRows = []Row{
 	{
 		Code: UserHasFunds, Name: "user-has-funds", Status: http.StatusBadRequest,
 		Message: "The user still has money or an open operation.",
-		When:    "A user is to be deleted who has money on a balance, held money or an operation that has not ended.",
-		Fix:     "Wait for open operations to end, move all balances away, then delete the user.",
+		When:    "A user is to be deleted who has money on a balance, held money, a debt, or an operation or a review that has not ended.",
+		Fix:     "Wait for open operations to end, repay what is owed, move all balances away, then delete the user.",
 	},
 	{
 		Code: NotUnderReview, Name: "not-under-review", Status: http.StatusBadRequest,
