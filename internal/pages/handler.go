@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"context"
 	"errors"
 	"io"
 	"mime/multipart"
@@ -20,7 +21,7 @@ import (
 // handler answers the requests of one router.
 type handler struct {
 	*Pages
-	refuse Refuse
+	refuse func(w http.ResponseWriter, r *http.Request, err error)
 }
 
 // link reads the link from the path. What cannot be decoded names nothing.
@@ -124,9 +125,9 @@ func (h *handler) submit(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	outcome := ""
-	if h.Staging {
-		outcome = v.form.get("outcome")
+	outcome := v.form.get("outcome")
+	if !h.Staging || !slices.Contains(outcomes(), outcome) {
+		outcome = ""
 	}
 	err := h.Verifications.Submit(r.Context(), v.link, outcome)
 	if err != nil && fault.From(err).Code == fault.KycNotCompleted {
@@ -142,7 +143,6 @@ func (h *handler) submit(w http.ResponseWriter, r *http.Request) {
 // store takes a picture. It is passed on as it arrives, and never whole in memory.
 func (h *handler) store(w http.ResponseWriter, r *http.Request) {
 	side := Side(chi.URLParam(r, "side"))
-	patient(w)
 	v, ok := h.open(w, r)
 	if !ok {
 		return
@@ -154,8 +154,10 @@ func (h *handler) store(w http.ResponseWriter, r *http.Request) {
 	if v.verification.State == Open && !h.may(w, r, v, step(side)) {
 		return
 	}
+	ctx, cancel := patient(w, r)
+	defer cancel()
 	if h.Staging && r.URL.Query().Get("sample") != "" {
-		h.done(w, r, v, step(side), h.Verifications.Store(r.Context(), v.link, side, "sample.png", sample(side)))
+		h.done(w, r, v, step(side), h.Verifications.Store(ctx, v.link, side, "sample.png", sample(side)))
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxUpload)
@@ -169,17 +171,18 @@ func (h *handler) store(w http.ResponseWriter, r *http.Request) {
 		v.form.wrong("file", v.say("error.photo"))
 		h.again(w, r, v, step(side))
 	default:
-		err := h.Verifications.Store(r.Context(), v.link, side, part.FileName(), part)
+		err := h.Verifications.Store(ctx, v.link, side, part.FileName(), part)
 		h.done(w, r, v, step(side), uploadError(err))
 	}
 }
 
-// patient gives a slow network its time.
-func patient(w http.ResponseWriter) {
+// patient gives a picture the time that it takes over a slow network, on the connection and in the context.
+func patient(w http.ResponseWriter, r *http.Request) (context.Context, context.CancelFunc) {
 	until := time.Now().Add(uploadTimeout)
 	c := http.NewResponseController(w)
-	_ = c.SetReadDeadline(until)  // a server that cannot has deadlines of its own
-	_ = c.SetWriteDeadline(until) // the same
+	_ = c.SetReadDeadline(until)                    // a server that cannot has deadlines of its own
+	_ = c.SetWriteDeadline(until.Add(answerWithin)) // the same
+	return context.WithDeadline(context.WithoutCancel(r.Context()), until)
 }
 
 // picture finds the file in a form: the first of its file fields that has one. nil when none was chosen.

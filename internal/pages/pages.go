@@ -42,6 +42,7 @@ const (
 	maxForm       = 64 << 10        // bytes of a form without a picture
 	maxUpload     = 20 << 20        // bytes of a form with a picture, as for the upload of the API
 	uploadTimeout = 3 * time.Minute // for a picture over a slow mobile network
+	answerWithin  = 30 * time.Second
 )
 
 // Config is what the pages work on.
@@ -78,12 +79,9 @@ func New(cfg Config) (*Pages, error) {
 	return p, nil
 }
 
-// Refuse answers an error to a program, in JSON.
-type Refuse func(w http.ResponseWriter, r *http.Request, err error)
-
-// Routes adds the pages to a router. Programs that ask for a page, such as a partner's own tests, are answered
-// errors by refuse; browsers get pages.
-func (p *Pages) Routes(router chi.Router, refuse Refuse) {
+// Routes adds the pages to a router. Browsers get pages; programs that ask for one, such as a partner's own tests,
+// are answered errors by refuse, in JSON.
+func (p *Pages) Routes(router chi.Router, refuse func(w http.ResponseWriter, r *http.Request, err error)) {
 	h := &handler{Pages: p, refuse: refuse}
 	router.Method(http.MethodGet, assets+"{file}", p.assets)
 	router.Group(func(r chi.Router) {

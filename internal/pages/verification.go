@@ -89,7 +89,7 @@ type Verifications interface {
 	// P426, P440, P446 before the document is described.
 	Store(ctx context.Context, l Link, side Side, name string, content io.Reader) error
 	// Submit ends the user's part and begins the check; it does so once, whoever else submits. P446 when something
-	// is missing. The outcome is what a tester of the sandbox chose: SUCCESSFUL, MANUAL or REJECT-<REASON>; empty
+	// is missing. The outcome is what a tester of the sandbox chose: ACCEPT, MANUAL or REJECT-<REASON>; empty
 	// lets the check decide.
 	Submit(ctx context.Context, l Link, outcome string) error
 }

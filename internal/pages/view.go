@@ -17,6 +17,22 @@ var reasons = []string{
 	"DATA_MISMATCH", "UNDERAGE", "SUSPECTED_FRAUD", "DUPLICATE_USER", "HIGH_RISK",
 }
 
+// Outcomes that a tester of the sandbox chooses.
+const (
+	acceptOutcome = "ACCEPT"
+	manualOutcome = "MANUAL"
+	rejectOutcome = "REJECT-" // and the reason
+)
+
+// outcomes are all that can be chosen.
+func outcomes() []string {
+	all := []string{acceptOutcome, manualOutcome}
+	for _, reason := range reasons {
+		all = append(all, rejectOutcome+reason)
+	}
+	return all
+}
+
 // heading is the title of a step.
 func (v *visit) heading(s step) string {
 	switch s {
@@ -28,6 +44,14 @@ func (v *visit) heading(s step) string {
 		}
 		return v.say("photo." + string(s) + ".title")
 	}
+}
+
+// name is what a step is called in the progress.
+func (v *visit) name(s step) string {
+	if key := "step." + string(s) + "." + v.verification.Document.Type; v.has(key) {
+		return v.say(key)
+	}
+	return v.say("step." + string(s))
 }
 
 // reason is the key of the text that tells why a check refused. The reason of another time is told in general words.

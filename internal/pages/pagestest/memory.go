@@ -131,7 +131,7 @@ func (m *Memory) Submit(_ context.Context, l pages.Link, outcome string) error {
 		}
 		m.counts[l]++
 		v.State = pages.Checking
-		if outcome == "SUCCESSFUL" {
+		if outcome == "ACCEPT" {
 			v.State = pages.Accepted
 		}
 		if reason, ok := strings.CutPrefix(outcome, "REJECT-"); ok {
