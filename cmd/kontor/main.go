@@ -35,6 +35,8 @@ type cli struct {
 	Masterkey   masterkeyCommand   `cmd:"" help:"Rotate the master key."`
 	Audit       auditCommand       `cmd:"" help:"Read the audit log."`
 	Adjust      adjustCommand      `cmd:"" help:"Correct balances: one person proposes, another decides."`
+	Screening   screeningCommand   `cmd:"" help:"Import the lists that users are screened against; see which are in use."`
+	Cases       casesCommand       `cmd:"" help:"See the compliance cases, and decide them."`
 	User        userCommand        `cmd:"" help:"Look at users; freeze them and lift the freeze."`
 	Receivables receivablesCommand `cmd:"" help:"See who owes the platform."`
 	Migrate     migrateCommand     `cmd:"" help:"Bring the schema of the database up to date, and do nothing else."`

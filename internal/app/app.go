@@ -19,6 +19,7 @@ import (
 	"kontor/internal/audit"
 	"kontor/internal/catalog"
 	"kontor/internal/clock"
+	"kontor/internal/compliance"
 	"kontor/internal/console"
 	"kontor/internal/contract"
 	"kontor/internal/db"
@@ -79,6 +80,7 @@ type App struct {
 	API      httpapi.Config
 
 	Adjustments *adjustment.Service
+	Compliance  *compliance.Service
 	Officers    *console.Accounts
 	Console     console.Config
 
@@ -140,6 +142,7 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 		Transport: cfg.Webhooks,
 	})
 	a.Adjustments = adjustment.NewService(d, cfg.Clock, cat.Currency)
+	a.Compliance = newCompliance(cfg, a, v)
 	users := user.NewService(v, cfg.Clock, cat, events)
 	users.Attach(d, a.jobs, user.Others{Operations: []user.OpenOperations{payments}})
 	a.keys = idempotency.New(v)
@@ -166,6 +169,7 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 	if cfg.Metrics != nil {
 		cfg.Metrics.Watch(a.backlog)
 		cfg.Metrics.WatchTargets(a.deliverer.Breakers)
+		cfg.Metrics.WatchLists(a.watchlists)
 	}
 	return a, nil
 }
@@ -188,17 +192,21 @@ type Roles struct {
 // Serve runs the chosen parts until the context ends, then finishes what runs and returns. The listener
 // belongs to the API role; without it, it may be nil.
 func (a *App) Serve(ctx context.Context, listener net.Listener, roles Roles) error {
+	if roles.API || roles.Worker {
+		// Before the first screening. Without its lists a node would send everybody to an officer.
+		if err := a.Compliance.Load(ctx); err != nil && ctx.Err() == nil {
+			return errors.Join(err, closeAll(listener, roles.Operations, roles.Console))
+		}
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	a.worker.Store(roles.Worker)
+	if roles.API || roles.Worker {
+		group.Go(func() error { a.Compliance.Run(ctx); return nil })
+	}
 	if roles.API {
 		// Before the first request, so that it is counted with those of other nodes.
 		if err := a.limits.Join(ctx); err != nil && ctx.Err() == nil {
-			for _, l := range []net.Listener{roles.Operations, roles.Console} {
-				if l != nil {
-					err = errors.Join(err, l.Close())
-				}
-			}
-			return errors.Join(err, listener.Close())
+			return errors.Join(err, closeAll(listener, roles.Operations, roles.Console))
 		}
 		group.Go(func() error { a.limits.Run(ctx); return nil })
 		group.Go(func() error { return a.Partners.Run(ctx, a.log) })
@@ -217,6 +225,16 @@ func (a *App) Serve(ctx context.Context, listener net.Listener, roles Roles) err
 		group.Go(func() error { return a.keys.Run(ctx, a.DB, a.log) })
 	}
 	return group.Wait()
+}
+
+// closeAll closes the listeners that there are.
+func closeAll(listeners ...net.Listener) (err error) {
+	for _, l := range listeners {
+		if l != nil {
+			err = errors.Join(err, l.Close())
+		}
+	}
+	return err
 }
 
 // serve serves until the context ends, and then finishes what runs.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"kontor/internal/compliance"
 	"kontor/internal/db"
 	"kontor/internal/event"
 	"kontor/internal/httpapi"
@@ -78,7 +79,12 @@ func (a *App) backlog(ctx context.Context) (now metrics.Backlog, err error) {
 		if err != nil {
 			return err
 		}
+		cases, oldest, err := compliance.Waiting(r)
+		if err != nil {
+			return err
+		}
 		now = metrics.Backlog{
+			Cases: cases, OldestCase: a.age(oldest),
 			Events: events.Pending, Unnumbered: events.Unnumbered,
 			OldestEvent: a.age(events.Oldest), Failing: events.Failing, OldestJob: a.age(due), Debts: int64(len(debts)),
 		}
@@ -96,4 +102,17 @@ func (a *App) age(at time.Time) time.Duration {
 		return 0
 	}
 	return max(a.clock.Now().Sub(at), 0)
+}
+
+// watchlists are the lists that this node screens against.
+func (a *App) watchlists() []metrics.Watchlist {
+	var all []metrics.Watchlist
+	for _, l := range a.Compliance.Loaded() {
+		made, err := time.Parse(time.DateOnly, l.Date)
+		if err != nil {
+			continue
+		}
+		all = append(all, metrics.Watchlist{Source: l.Source, Date: l.Date, Age: a.age(made), Persons: l.Entities})
+	}
+	return all
 }

@@ -1,5 +1,6 @@
 // Package catalog holds the reference data that validation, the documentation and the console share: the
-// currencies with their networks and figures, the countries that are served, and the default fees.
+// currencies with their networks and figures, the countries that are served, those of high risk, and the default
+// fees.
 //
 // The data are files (data/*.json) inside the program. An operator replaces a whole file by one of the same
 // name in a folder of their own. Nothing in a file is taken on trust: an unknown member, a duplicate or a
@@ -26,6 +27,7 @@ const (
 	currenciesFile = "currencies.json"
 	countriesFile  = "countries.json"
 	feesFile       = "fees.json"
+	riskFile       = "risk.json"
 )
 
 //go:embed data/*.json
@@ -37,6 +39,7 @@ type Catalog struct {
 	bySlug     map[string]money.Currency
 	countries  []Country
 	byCode     map[string]Country // aliases too
+	highRisk   map[string]bool
 	fees       Fees
 }
 
@@ -72,6 +75,9 @@ func Load(dir string) (*Catalog, error) {
 		return nil, err
 	}
 	if c.fees, err = readFees(files, c.bySlug[euro]); err != nil {
+		return nil, err
+	}
+	if c.highRisk, err = readRisk(files); err != nil {
 		return nil, err
 	}
 	return c, nil

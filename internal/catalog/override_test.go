@@ -162,3 +162,22 @@ func TestSpreadAndExposureAreRead(t *testing.T) {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 }
+
+func TestCountriesOfHighRiskCanBeReplaced(t *testing.T) {
+	t.Parallel()
+	c, err := catalog.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !c.HighRisk("kp") || c.HighRisk("LT") || c.HighRisk("") {
+		t.Error("the built-in countries of high risk are others")
+	}
+	if c, err = catalog.Load(folder(t, "risk.json", `{"highRisk":["LT"]}`)); err != nil || c.HighRisk("KP") || !c.HighRisk("LT") {
+		t.Errorf("the operator's countries are not in use: %v", err)
+	}
+	for _, text := range []string{`{"highRisk":["LT","LT"]}`, `{"highRisk":["lt"]}`, `{"high":[]}`} {
+		if _, err := catalog.Load(folder(t, "risk.json", text)); err == nil || !strings.Contains(err.Error(), "risk.json") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}

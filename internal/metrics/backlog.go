@@ -19,6 +19,8 @@ type Backlog struct {
 	OldestJob   time.Duration // how long the first job has been due; 0: none is due
 	Debts       int64         // balances on which customers owe the platform something
 	OldestDebt  time.Duration // for how long the first of them has been owed; 0: there is none
+	Cases       int64         // compliance cases that wait for an officer
+	OldestCase  time.Duration // for how long the first of them has waited; 0: there is none
 }
 
 // Watch tells a Backlog with every scrape. When it cannot be read its figures are absent, and
@@ -35,6 +37,8 @@ func (m *Metrics) Watch(read func(context.Context) (Backlog, error)) {
 		oldestJob:   gauge("kontor_job_oldest_due_seconds", "How long the first job has been due; 0: none is due."),
 		debts:       gauge("kontor_ledger_receivables", "Balances on which customers owe the platform something."),
 		oldestDebt:  gauge("kontor_ledger_oldest_receivable_seconds", "How long the oldest receivable has been owed; 0: there is none."),
+		cases:       gauge("kontor_compliance_cases_open", "Compliance cases that wait for an officer."),
+		oldestCase:  gauge("kontor_compliance_oldest_case_seconds", "How long the oldest open case has waited; 0: there is none."),
 	})
 }
 
@@ -42,13 +46,14 @@ func (m *Metrics) Watch(read func(context.Context) (Backlog, error)) {
 type backlog struct {
 	read func(context.Context) (Backlog, error)
 
-	readable, events, unnumbered, oldestEvent, failing, oldestJob, debts, oldestDebt *prometheus.Desc
+	readable, events, unnumbered, oldestEvent, failing, oldestJob, debts, oldestDebt, cases, oldestCase *prometheus.Desc
 }
 
 // Describe names the figures.
 func (b *backlog) Describe(descriptions chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		b.readable, b.events, b.unnumbered, b.oldestEvent, b.failing, b.oldestJob, b.debts, b.oldestDebt,
+		b.cases, b.oldestCase,
 	} {
 		descriptions <- d
 	}
@@ -74,6 +79,8 @@ func (b *backlog) Collect(figures chan<- prometheus.Metric) {
 	tell(b.oldestJob, now.OldestJob.Seconds())
 	tell(b.debts, float64(now.Debts))
 	tell(b.oldestDebt, now.OldestDebt.Seconds())
+	tell(b.cases, float64(now.Cases))
+	tell(b.oldestCase, now.OldestCase.Seconds())
 }
 
 // WatchTargets tells with every scrape how many targets of webhooks this node delivers to, by the state of
