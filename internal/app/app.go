@@ -32,6 +32,7 @@ import (
 	"kontor/internal/job"
 	"kontor/internal/ledger"
 	"kontor/internal/metrics"
+	"kontor/internal/money"
 	"kontor/internal/page"
 	"kontor/internal/partner"
 	"kontor/internal/ratelimit"
@@ -62,6 +63,7 @@ type Config struct {
 	Metrics      *metrics.Metrics // nil: nothing is counted
 	Tracer       *trace.Tracer    // nil: nothing is followed
 
+	ExchangeGuard  money.Percent // by how much the market may move against a rate lock; 0: by anything
 	EventRetention time.Duration // how long events are kept; 0: event.DefaultRetention
 	CheckEvents    bool          // hold each event against the contract before it is written, for tests
 
@@ -152,12 +154,15 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 	if err != nil {
 		return nil, err
 	}
+	exchanges := exchange.NewService(exchange.Config{
+		DB: d, Clock: cfg.Clock, Catalog: cat, Events: events, Market: prices, Guard: cfg.ExchangeGuard,
+	})
 	a.API = httpapi.Config{
 		DB: d, Catalog: cat, Contract: contracts, Environment: cfg.Environment, Partners: a.Partners, Users: users,
 		Identity:  identity.NewService(v, cfg.Clock, users, payments),
 		Transfers: transfers,
-		Exchange:  exchange.NewService(cat, prices),
-		History:   history.NewService(cfg.Clock, payments, a.Adjustments, transfers), // those that search the ledger come last
+		Exchange:  exchanges,
+		History:   history.NewService(cfg.Clock, payments, a.Adjustments, exchanges, transfers), // those that search the ledger come last
 		Events:    events, Clock: cfg.Clock,
 		Cursors: page.NewCursors(v),
 		SEPA:    payments, Keys: a.keys, Limits: a.limits, Guesses: ratelimit.NewGuesses(), Log: cfg.Log, Ready: a.ready,
@@ -222,6 +227,7 @@ func (a *App) Serve(ctx context.Context, listener net.Listener, roles Roles) err
 		group.Go(func() error { a.deliverer.Run(ctx); return nil })
 		group.Go(func() error { a.keeper.Run(ctx); return nil })
 		group.Go(func() error { a.jobs.Run(ctx); return nil })
+		group.Go(func() error { a.API.Exchange.Run(ctx, a.log); return nil })
 		group.Go(func() error { return a.keys.Run(ctx, a.DB, a.log) })
 	}
 	return group.Wait()
@@ -261,7 +267,8 @@ func Verify(ctx context.Context, d *db.DB) ([]string, error) {
 	}
 	err = d.Snapshot(ctx, func(r db.Reader) error {
 		for _, verify := range []func(context.Context, db.Reader) ([]string, error){
-			ledger.Verify, event.Verify, user.Verify, transfer.Verify, sepa.Verify, adjustment.Verify, audit.Verify,
+			ledger.Verify, event.Verify, user.Verify, transfer.Verify, exchange.Verify, sepa.Verify, adjustment.Verify,
+			audit.Verify,
 		} {
 			found, err := verify(ctx, r)
 			if err != nil {

@@ -1,7 +1,9 @@
 package clock
 
 import (
+	"encoding/binary"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -14,6 +16,19 @@ type ID [16]byte
 //
 // Ids made one after another in one process ascend. Ids of different processes give no order.
 func NewID() ID { return ID(uuid.Must(uuid.NewV7())) }
+
+// FirstID is not above any id of version 7 that was made at the given time of the machine or later, to the
+// millisecond.
+func FirstID(made time.Time) ID {
+	var id ID
+	binary.BigEndian.PutUint64(id[:8], uint64(max(made.UnixMilli(), 0))<<16)
+	return id
+}
+
+// Time tells when an id of version 7 was made, by the machine's time, in milliseconds.
+func (id ID) Time() time.Time {
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(id[:8]) >> 16)).UTC()
+}
 
 // ParseID reads the canonical form of 36 characters, with hyphens, in any case. Other spellings of a UUID
 // (braces, urn:uuid:, no hyphens) are errors, so that one object has one address.

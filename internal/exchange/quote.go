@@ -45,11 +45,13 @@ func (s *Service) Quote(pins Pins) (Quote, error) {
 		}
 	}
 	if len(missing) > 0 {
-		err := fault.New(fault.ServiceUnavailable)
-		err.Message = "There is no reliable price at the moment for: " + strings.Join(missing, ", ") + "."
-		return Quote{}, err
+		return Quote{}, noPrice(missing...)
 	}
 	return Quote{Rates: s.spread(prices), Market: prices}, nil
+}
+
+func noPrice(slugs ...string) error {
+	return fault.Newf(fault.ServiceUnavailable, "There is no reliable price at the moment for %s.", strings.Join(slugs, ", "))
 }
 
 // Rates answers the last known rates, for display: a market that is away keeps its last one. A currency that never

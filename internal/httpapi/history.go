@@ -11,6 +11,7 @@ import (
 	"kontor/internal/clock"
 	"kontor/internal/db"
 	"kontor/internal/entry"
+	"kontor/internal/exchange"
 	"kontor/internal/fault"
 	"kontor/internal/httpapi/oas"
 	"kontor/internal/idempotency"
@@ -102,6 +103,8 @@ func showEntries(rd db.Reader, partnerID int64, entries []entry.Entry) ([]oas.Tr
 		switch object := e.Object.(type) {
 		case transfer.Transfer:
 			err = t.Details.FromTransfer(showTransfer(object, contacts))
+		case exchange.Exchange:
+			err = t.Details.FromExchange(showExchange(object, contacts))
 		case sepa.Deposit:
 			err = t.Details.FromSepaDeposit(showDeposit(object, contacts))
 		case adjustment.Executed:

@@ -10,6 +10,9 @@ type Rate struct {
 	scale int
 }
 
+// One is the price of a euro.
+var One = Rate{units: 1}
+
 // ParseRate reads a price from a string or from the text of a JSON number, exponent included.
 //
 // Errors: ErrSyntax when the text is not a JSON number; ErrNegative below zero; ErrScale for more than 18

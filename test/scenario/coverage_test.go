@@ -24,6 +24,8 @@ var unreachable = map[string]string{
 var reachableThere = map[string]bool{
 	"getExchangeRates P501":        true, // a market is taken away
 	"getPartnerExchangeRates P501": true,
+	"getPartnerExchangeLock P501":  true,
+	"getExchangeLock P501":         true,
 }
 
 // unreachableThere are codes of single operations, by operationId and code.

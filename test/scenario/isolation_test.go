@@ -149,8 +149,14 @@ func (c *caller) objects(t *testing.T, user string) map[string]string {
 	deposits := c.must(t, http.StatusOK, http.MethodGet, "/v1/user/transactions/"+user+"?type=SEPA_DEPOSIT", nil)
 	events := c.must(t, http.StatusOK, http.MethodGet, "/v1/events?event=user-balance-generation", nil)
 	text := func(v any) string { s, _ := v.(string); return s }
+	used := c.must(t, http.StatusOK, http.MethodGet, "/v1/exchange/get-lock/"+user, nil)
+	exchanged := c.must(t, http.StatusOK, http.MethodPost, "/v1/exchange", map[string]any{
+		"sourceExternalUserId": user, "amount": "1.00", "currencyFrom": "eur", "currencyTo": "btc", "lockId": text(at(used, "id")),
+	})
+	lock := c.must(t, http.StatusOK, http.MethodGet, "/v1/exchange/get-lock/"+user, nil)
 	return map[string]string{
 		"externalUserId": user, "sourceExternalUserId": user, "destinationExternalUserId": user,
+		"exchangeId": text(at(exchanged, "exchangeId")), "lockId": text(at(lock, "id")),
 		"transferId": text(at(made, "transferId")), "depositId": text(at(at(deposits, "transactions").([]any)[0], "id")),
 		"eventId": text(at(at(events, "events").([]any)[0], "id")),
 		"iban":    text(at(info, "iban")), "title": text(at(info, "title")),
@@ -164,7 +170,7 @@ func unknown(known map[string]string) map[string]string {
 		switch name {
 		case "iban":
 			out[name] = "LT121000011101001000" // correct, but of a bank that is not ours
-		case "transferId", "depositId", "eventId":
+		case "transferId", "depositId", "eventId", "exchangeId", "lockId":
 			out[name] = "0198f0c2-6f0a-7cc1-9d7e-0a4f3b2c1d00"
 		case "title":
 			out[name] = "KT" + strings.Repeat("0", len(id)-2)
@@ -181,6 +187,7 @@ func (c *caller) snapshot(t *testing.T, objects map[string]string) string {
 	var all strings.Builder
 	for _, path := range []string{
 		"/v1/user/" + objects["externalUserId"], "/v1/user/balances/" + objects["externalUserId"],
+		"/v1/exchange/details/" + objects["exchangeId"],
 		"/v1/transfer/details/" + objects["transferId"], "/v1/partner/balances",
 		"/v1/user/transactions/" + objects["externalUserId"], "/v1/partner/transactions?scope=all", "/v1/users", "/v1/sandbox/webhook",
 	} {

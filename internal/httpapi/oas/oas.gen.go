@@ -194,6 +194,27 @@ func (e EventType) Valid() bool {
 	}
 }
 
+// Defines values for ExchangeStatus.
+const (
+	ExchangeStatusCOMPLETED ExchangeStatus = "COMPLETED"
+	ExchangeStatusFAILED    ExchangeStatus = "FAILED"
+	ExchangeStatusPENDING   ExchangeStatus = "PENDING"
+)
+
+// Valid indicates whether the value is a known member of the ExchangeStatus enum.
+func (e ExchangeStatus) Valid() bool {
+	switch e {
+	case ExchangeStatusCOMPLETED:
+		return true
+	case ExchangeStatusFAILED:
+		return true
+	case ExchangeStatusPENDING:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FiatBalanceStatus.
 const (
 	FiatBalanceStatusACTIVE               FiatBalanceStatus = "ACTIVE"
@@ -816,6 +837,15 @@ type EventDetails struct {
 	Attempts []EventAttempt `json:"attempts"`
 }
 
+// EventError defines model for EventError.
+type EventError struct {
+	// Description What went wrong, in a sentence.
+	Description string `json:"description"`
+
+	// Status Short code of the reason, such as the ISO 20022 reason of a bank.
+	Status string `json:"status"`
+}
+
 // EventPage defines model for EventPage.
 type EventPage struct {
 	Events []Event `json:"events"`
@@ -829,6 +859,59 @@ type EventStatus string
 
 // EventType defines model for EventType.
 type EventType string
+
+// Exchange defines model for Exchange.
+type Exchange struct {
+	ExchangeId string         `json:"exchangeId"`
+	Status     ExchangeStatus `json:"status"`
+
+	// CurrencyFrom Lower case in answers. Requests may use any case.
+	CurrencyFrom Currency `json:"currencyFrom"`
+
+	// CurrencyTo Lower case in answers. Requests may use any case.
+	CurrencyTo Currency `json:"currencyTo"`
+
+	// AmountFrom What was given, fee included.
+	AmountFrom contract.Number `json:"amountFrom"`
+
+	// AmountTo What was received.
+	AmountTo contract.Number `json:"amountTo"`
+
+	// RateFrom Price of one unit of `currencyFrom` in EUR, from the lock.
+	RateFrom      contract.Number `json:"rateFrom"`
+	RateTo        contract.Number `json:"rateTo"`
+	FeePercentage contract.Number `json:"feePercentage"`
+
+	// Fee In `currencyFrom`: the share of the amount, rounded down.
+	Fee    contract.Number `json:"fee"`
+	LockId string          `json:"lockId"`
+
+	// CreatedAt ISO 8601, UTC, milliseconds.
+	CreatedAt Time `json:"createdAt"`
+
+	// CompletedAt Null until it is completed.
+	CompletedAt *string `json:"completedAt"`
+
+	// ExternalUserId Your own id of a user, unique among your users and never used again. 1 to 128 characters. Not allowed are the
+	// characters `/ ? # % \`, control characters, a space at either end, `.` and `..`, and the words balances, transactions,
+	// verification, kyc-files, poa-files, suspend and unsuspend.
+	ExternalUserId *ExternalUserId `json:"externalUserId,omitempty"`
+	Error          *EventError     `json:"error,omitempty"`
+
+	// Reference Your own reference. Returned in details, history and webhooks, and never interpreted.
+	Reference *Reference `json:"reference,omitempty"`
+
+	// Metadata Up to 10 pairs of your own. Names have up to 40 characters, values up to 255. Returned as `reference` is.
+	Metadata Metadata `json:"metadata,omitempty"`
+}
+
+// ExchangeStatus defines model for Exchange.Status.
+type ExchangeStatus string
+
+// ExchangeCreated defines model for ExchangeCreated.
+type ExchangeCreated struct {
+	ExchangeId string `json:"exchangeId"`
+}
 
 // ExchangeRates What one unit of each currency costs in EUR, by slug. Exact decimals; eur is 1.
 type ExchangeRates map[string]contract.Number
@@ -925,6 +1008,27 @@ type NetworkWithdrawal struct {
 	MinWithdrawal contract.Number `json:"minWithdrawal"`
 }
 
+// NewExchange defines model for NewExchange.
+type NewExchange struct {
+	// Amount What is given, fee included. String or number, greater than zero, with no more decimals than `currencyFrom` has.
+	Amount contract.Decimal `json:"amount"`
+
+	// CurrencyFrom Lower case in answers. Requests may use any case.
+	CurrencyFrom Currency `json:"currencyFrom"`
+
+	// CurrencyTo Lower case in answers. Requests may use any case.
+	CurrencyTo Currency `json:"currencyTo"`
+
+	// LockId The `id` of a lock.
+	LockId string `json:"lockId"`
+
+	// Reference Your own reference. Returned in details, history and webhooks, and never interpreted.
+	Reference *Reference `json:"reference,omitempty"`
+
+	// Metadata Up to 10 pairs of your own. Names have up to 40 characters, values up to 255. Returned as `reference` is.
+	Metadata Metadata `json:"metadata,omitempty"`
+}
+
 // NewTransfer defines model for NewTransfer.
 type NewTransfer struct {
 	// SourceExternalUserId The user who pays. Without it, you pay.
@@ -983,6 +1087,30 @@ type NewUser struct {
 
 	// HasAcceptedP100Tc The user accepted the terms and conditions. Anything but true, or nothing, is refused with P456.
 	HasAcceptedP100Tc *bool `json:"hasAcceptedP100Tc,omitempty"`
+}
+
+// NewUserExchange defines model for NewUserExchange.
+type NewUserExchange struct {
+	// Amount What is given, fee included. String or number, greater than zero, with no more decimals than `currencyFrom` has.
+	Amount contract.Decimal `json:"amount"`
+
+	// CurrencyFrom Lower case in answers. Requests may use any case.
+	CurrencyFrom Currency `json:"currencyFrom"`
+
+	// CurrencyTo Lower case in answers. Requests may use any case.
+	CurrencyTo Currency `json:"currencyTo"`
+
+	// LockId The `id` of a lock.
+	LockId string `json:"lockId"`
+
+	// SourceExternalUserId The user who exchanges.
+	SourceExternalUserId ExternalUserId `json:"sourceExternalUserId"`
+
+	// Reference Your own reference. Returned in details, history and webhooks, and never interpreted.
+	Reference *Reference `json:"reference,omitempty"`
+
+	// Metadata Up to 10 pairs of your own. Names have up to 40 characters, values up to 255. Returned as `reference` is.
+	Metadata Metadata `json:"metadata,omitempty"`
 }
 
 // NewUserWithoutKyc defines model for NewUserWithoutKyc.
@@ -1062,6 +1190,23 @@ type Pesel = string
 
 // PoaStatus defines model for PoaStatus.
 type PoaStatus string
+
+// RateLock defines model for RateLock.
+type RateLock struct {
+	Id string `json:"id"`
+
+	// Rates What one unit of each currency costs in EUR, by slug. Exact decimals; eur is 1.
+	Rates ExchangeRates `json:"rates"`
+
+	// FeePercentage The whole fee, in per cent of the amount that is given; your own mark-up on users is in it.
+	FeePercentage contract.Number `json:"feePercentage"`
+
+	// CreatedAt ISO 8601, UTC, milliseconds.
+	CreatedAt Time `json:"createdAt"`
+
+	// ValidUntil ISO 8601, UTC, milliseconds.
+	ValidUntil Time `json:"validUntil"`
+}
 
 // RedeliverEvents defines model for RedeliverEvents.
 type RedeliverEvents struct {
@@ -1269,7 +1414,7 @@ type Transaction struct {
 	// Currency Lower case in answers. Requests may use any case.
 	Currency Currency `json:"currency"`
 
-	// Fee What the owner paid beyond the amount, in the same currency.
+	// Fee What the owner paid beyond the amount, in the same currency. The fee of an exchange is part of its amount.
 	Fee FixedAmount `json:"fee"`
 
 	// CreatedAt ISO 8601, UTC, milliseconds.
@@ -1563,6 +1708,9 @@ type DepositId = string
 // EventId defines model for EventId.
 type EventId = string
 
+// ExchangeId defines model for ExchangeId.
+type ExchangeId = string
+
 // From defines model for From.
 type From = string
 
@@ -1595,6 +1743,9 @@ type BodyTooLarge = Error
 
 // EventNotFound defines model for EventNotFound.
 type EventNotFound = Error
+
+// ExchangeNotFound defines model for ExchangeNotFound.
+type ExchangeNotFound = Error
 
 // IdempotencyConflict defines model for IdempotencyConflict.
 type IdempotencyConflict = Error
@@ -1658,6 +1809,20 @@ type RedeliverEventsParams struct {
 
 // RedeliverEventParams defines parameters for RedeliverEvent.
 type RedeliverEventParams struct {
+	// IdempotencyKey Makes it safe to send this request again: with the same key you get the first answer again. Choose a new key for each
+	// operation, a random UUID for example.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// CreateExchangeParams defines parameters for CreateExchange.
+type CreateExchangeParams struct {
+	// IdempotencyKey Makes it safe to send this request again: with the same key you get the first answer again. Choose a new key for each
+	// operation, a random UUID for example.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// CreatePartnerExchangeParams defines parameters for CreatePartnerExchange.
+type CreatePartnerExchangeParams struct {
 	// IdempotencyKey Makes it safe to send this request again: with the same key you get the first answer again. Choose a new key for each
 	// operation, a random UUID for example.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -1845,6 +2010,12 @@ type ListUsersParams struct {
 // RedeliverEventsJSONRequestBody defines body for RedeliverEvents for application/json ContentType.
 type RedeliverEventsJSONRequestBody = RedeliverEvents
 
+// CreateExchangeJSONRequestBody defines body for CreateExchange for application/json ContentType.
+type CreateExchangeJSONRequestBody = NewUserExchange
+
+// CreatePartnerExchangeJSONRequestBody defines body for CreatePartnerExchange for application/json ContentType.
+type CreatePartnerExchangeJSONRequestBody = NewExchange
+
 // SandboxSetRatesJSONRequestBody defines body for SandboxSetRates for application/json ContentType.
 type SandboxSetRatesJSONRequestBody = SandboxRates
 
@@ -1937,6 +2108,32 @@ func (t *Transaction_Details) FromAdjustment(v Adjustment) error {
 
 // MergeAdjustment performs a merge with any union data inside the Transaction_Details, using the provided Adjustment
 func (t *Transaction_Details) MergeAdjustment(v Adjustment) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsExchange returns the union data inside the Transaction_Details as a Exchange
+func (t Transaction_Details) AsExchange() (Exchange, error) {
+	var body Exchange
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromExchange overwrites any union data inside the Transaction_Details as the provided Exchange
+func (t *Transaction_Details) FromExchange(v Exchange) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeExchange performs a merge with any union data inside the Transaction_Details, using the provided Exchange
+func (t *Transaction_Details) MergeExchange(v Exchange) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err
@@ -2138,6 +2335,48 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/events/{eventId}/redeliver (the `RedeliverEvent` operationId).
 	RedeliverEvent(ctx context.Context, eventId EventId, params *RedeliverEventParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// CreateExchangeWithBody Create an exchange for a user
+	//
+	// Exchanges at the rates of a lock, at once: when the answer is sent the money has changed, and the webhook *Exchange*
+	// follows. What is received is `amount × rate[currencyFrom] × (1 − feePercentage ÷ 100) ÷ rate[currencyTo]`, computed
+	// exactly and then cut at the decimals of `currencyTo`. P410 when both currencies are the same, P413 when the lock is
+	// unknown, used, over, or somebody else's, P430 when nothing would be received or the amount is too large. Send an
+	// `Idempotency-Key`: an exchange keeps it for ever.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/exchange (the `CreateExchange` operationId).
+	CreateExchangeWithBody(ctx context.Context, params *CreateExchangeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateExchange Create an exchange for a user
+	//
+	// Exchanges at the rates of a lock, at once: when the answer is sent the money has changed, and the webhook *Exchange*
+	// follows. What is received is `amount × rate[currencyFrom] × (1 − feePercentage ÷ 100) ÷ rate[currencyTo]`, computed
+	// exactly and then cut at the decimals of `currencyTo`. P410 when both currencies are the same, P413 when the lock is
+	// unknown, used, over, or somebody else's, P430 when nothing would be received or the amount is too large. Send an
+	// `Idempotency-Key`: an exchange keeps it for ever.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/exchange (the `CreateExchange` operationId).
+	CreateExchange(ctx context.Context, params *CreateExchangeParams, body CreateExchangeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetExchange Get exchange details (same as /v1/partner/exchange/details)
+	//
+	// Another path for the same answer.
+	//
+	// Corresponds with GET /v1/exchange/details/{exchangeId} (the `GetExchange` operationId).
+	GetExchange(ctx context.Context, exchangeId ExchangeId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetExchangeLock Lock exchange rates for a user
+	//
+	// Fixes the rates of all currencies, and the fee, for one exchange of the user within 40 seconds. A lock is used once, and by
+	// its owner only; one that is not used costs nothing. P429 past the locks that an owner may take in a minute (30 unless
+	// we agreed on another number), P501 while a currency has no reliable price.
+	//
+	// Corresponds with GET /v1/exchange/get-lock/{externalUserId} (the `GetExchangeLock` operationId).
+	GetExchangeLock(ctx context.Context, externalUserId ExternalUserId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetExchangeRates Get exchange rates
 	//
 	// What one unit of each currency costs in EUR, for display. To exchange, lock the rates first. P501 while a currency has
@@ -2153,6 +2392,48 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/partner/balances (the `GetPartnerBalances` operationId).
 	GetPartnerBalances(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreatePartnerExchangeWithBody Create an exchange
+	//
+	// Exchanges at the rates of a lock, at once: when the answer is sent the money has changed, and the webhook *Exchange*
+	// follows. What is received is `amount × rate[currencyFrom] × (1 − feePercentage ÷ 100) ÷ rate[currencyTo]`, computed
+	// exactly and then cut at the decimals of `currencyTo`. P410 when both currencies are the same, P413 when the lock is
+	// unknown, used, over, or somebody else's, P430 when nothing would be received or the amount is too large. Send an
+	// `Idempotency-Key`: an exchange keeps it for ever.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/partner/exchange (the `CreatePartnerExchange` operationId).
+	CreatePartnerExchangeWithBody(ctx context.Context, params *CreatePartnerExchangeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreatePartnerExchange Create an exchange
+	//
+	// Exchanges at the rates of a lock, at once: when the answer is sent the money has changed, and the webhook *Exchange*
+	// follows. What is received is `amount × rate[currencyFrom] × (1 − feePercentage ÷ 100) ÷ rate[currencyTo]`, computed
+	// exactly and then cut at the decimals of `currencyTo`. P410 when both currencies are the same, P413 when the lock is
+	// unknown, used, over, or somebody else's, P430 when nothing would be received or the amount is too large. Send an
+	// `Idempotency-Key`: an exchange keeps it for ever.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/partner/exchange (the `CreatePartnerExchange` operationId).
+	CreatePartnerExchange(ctx context.Context, params *CreatePartnerExchangeParams, body CreatePartnerExchangeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPartnerExchange Get exchange details
+	//
+	// One exchange, of yours or of one of your users.
+	//
+	// Corresponds with GET /v1/partner/exchange/details/{exchangeId} (the `GetPartnerExchange` operationId).
+	GetPartnerExchange(ctx context.Context, exchangeId ExchangeId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPartnerExchangeLock Lock exchange rates
+	//
+	// Fixes the rates of all currencies, and the fee, for one exchange of you within 40 seconds. A lock is used once, and by
+	// its owner only; one that is not used costs nothing. P429 past the locks that an owner may take in a minute (30 unless
+	// we agreed on another number), P501 while a currency has no reliable price.
+	//
+	// Corresponds with GET /v1/partner/exchange/get-lock (the `GetPartnerExchangeLock` operationId).
+	GetPartnerExchangeLock(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetPartnerExchangeRates Get exchange rates (same as /v1/exchange/get-rate)
 	//
@@ -2584,6 +2865,88 @@ func (c *Client) RedeliverEvent(ctx context.Context, eventId EventId, params *Re
 	return c.Client.Do(req)
 }
 
+// CreateExchangeWithBody Create an exchange for a user
+//
+// Exchanges at the rates of a lock, at once: when the answer is sent the money has changed, and the webhook *Exchange*
+// follows. What is received is `amount × rate[currencyFrom] × (1 − feePercentage ÷ 100) ÷ rate[currencyTo]`, computed
+// exactly and then cut at the decimals of `currencyTo`. P410 when both currencies are the same, P413 when the lock is
+// unknown, used, over, or somebody else's, P430 when nothing would be received or the amount is too large. Send an
+// `Idempotency-Key`: an exchange keeps it for ever.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/exchange (the `CreateExchange` operationId).
+func (c *Client) CreateExchangeWithBody(ctx context.Context, params *CreateExchangeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateExchangeRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateExchange Create an exchange for a user
+//
+// Exchanges at the rates of a lock, at once: when the answer is sent the money has changed, and the webhook *Exchange*
+// follows. What is received is `amount × rate[currencyFrom] × (1 − feePercentage ÷ 100) ÷ rate[currencyTo]`, computed
+// exactly and then cut at the decimals of `currencyTo`. P410 when both currencies are the same, P413 when the lock is
+// unknown, used, over, or somebody else's, P430 when nothing would be received or the amount is too large. Send an
+// `Idempotency-Key`: an exchange keeps it for ever.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/exchange (the `CreateExchange` operationId).
+func (c *Client) CreateExchange(ctx context.Context, params *CreateExchangeParams, body CreateExchangeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateExchangeRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetExchange Get exchange details (same as /v1/partner/exchange/details)
+//
+// Another path for the same answer.
+//
+// Corresponds with GET /v1/exchange/details/{exchangeId} (the `GetExchange` operationId).
+func (c *Client) GetExchange(ctx context.Context, exchangeId ExchangeId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetExchangeRequest(c.Server, exchangeId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetExchangeLock Lock exchange rates for a user
+//
+// Fixes the rates of all currencies, and the fee, for one exchange of the user within 40 seconds. A lock is used once, and by
+// its owner only; one that is not used costs nothing. P429 past the locks that an owner may take in a minute (30 unless
+// we agreed on another number), P501 while a currency has no reliable price.
+//
+// Corresponds with GET /v1/exchange/get-lock/{externalUserId} (the `GetExchangeLock` operationId).
+func (c *Client) GetExchangeLock(ctx context.Context, externalUserId ExternalUserId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetExchangeLockRequest(c.Server, externalUserId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetExchangeRates Get exchange rates
 //
 // What one unit of each currency costs in EUR, for display. To exchange, lock the rates first. P501 while a currency has
@@ -2610,6 +2973,88 @@ func (c *Client) GetExchangeRates(ctx context.Context, reqEditors ...RequestEdit
 // Corresponds with GET /v1/partner/balances (the `GetPartnerBalances` operationId).
 func (c *Client) GetPartnerBalances(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetPartnerBalancesRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreatePartnerExchangeWithBody Create an exchange
+//
+// Exchanges at the rates of a lock, at once: when the answer is sent the money has changed, and the webhook *Exchange*
+// follows. What is received is `amount × rate[currencyFrom] × (1 − feePercentage ÷ 100) ÷ rate[currencyTo]`, computed
+// exactly and then cut at the decimals of `currencyTo`. P410 when both currencies are the same, P413 when the lock is
+// unknown, used, over, or somebody else's, P430 when nothing would be received or the amount is too large. Send an
+// `Idempotency-Key`: an exchange keeps it for ever.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/partner/exchange (the `CreatePartnerExchange` operationId).
+func (c *Client) CreatePartnerExchangeWithBody(ctx context.Context, params *CreatePartnerExchangeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreatePartnerExchangeRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreatePartnerExchange Create an exchange
+//
+// Exchanges at the rates of a lock, at once: when the answer is sent the money has changed, and the webhook *Exchange*
+// follows. What is received is `amount × rate[currencyFrom] × (1 − feePercentage ÷ 100) ÷ rate[currencyTo]`, computed
+// exactly and then cut at the decimals of `currencyTo`. P410 when both currencies are the same, P413 when the lock is
+// unknown, used, over, or somebody else's, P430 when nothing would be received or the amount is too large. Send an
+// `Idempotency-Key`: an exchange keeps it for ever.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/partner/exchange (the `CreatePartnerExchange` operationId).
+func (c *Client) CreatePartnerExchange(ctx context.Context, params *CreatePartnerExchangeParams, body CreatePartnerExchangeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreatePartnerExchangeRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPartnerExchange Get exchange details
+//
+// One exchange, of yours or of one of your users.
+//
+// Corresponds with GET /v1/partner/exchange/details/{exchangeId} (the `GetPartnerExchange` operationId).
+func (c *Client) GetPartnerExchange(ctx context.Context, exchangeId ExchangeId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPartnerExchangeRequest(c.Server, exchangeId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPartnerExchangeLock Lock exchange rates
+//
+// Fixes the rates of all currencies, and the fee, for one exchange of you within 40 seconds. A lock is used once, and by
+// its owner only; one that is not used costs nothing. P429 past the locks that an owner may take in a minute (30 unless
+// we agreed on another number), P501 while a currency has no reliable price.
+//
+// Corresponds with GET /v1/partner/exchange/get-lock (the `GetPartnerExchangeLock` operationId).
+func (c *Client) GetPartnerExchangeLock(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPartnerExchangeLockRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -3529,6 +3974,127 @@ func NewRedeliverEventRequest(server string, eventId EventId, params *RedeliverE
 	return req, nil
 }
 
+// NewCreateExchangeRequest calls the generic CreateExchange builder with application/json body
+func NewCreateExchangeRequest(server string, params *CreateExchangeParams, body CreateExchangeJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateExchangeRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateExchangeRequestWithBody constructs an http.Request for the CreateExchange method, with any body, and a specified content type
+func NewCreateExchangeRequestWithBody(server string, params *CreateExchangeParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/exchange")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+	}
+
+	return req, nil
+}
+
+// NewGetExchangeRequest constructs an http.Request for the GetExchange method
+func NewGetExchangeRequest(server string, exchangeId ExchangeId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "exchangeId", exchangeId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/exchange/details/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetExchangeLockRequest constructs an http.Request for the GetExchangeLock method
+func NewGetExchangeLockRequest(server string, externalUserId ExternalUserId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "externalUserId", externalUserId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "external-user-id"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/exchange/get-lock/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetExchangeRatesRequest constructs an http.Request for the GetExchangeRates method
 func NewGetExchangeRatesRequest(server string) (*http.Request, error) {
 	var err error
@@ -3566,6 +4132,120 @@ func NewGetPartnerBalancesRequest(server string) (*http.Request, error) {
 	}
 
 	operationPath := fmt.Sprintf("/v1/partner/balances")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreatePartnerExchangeRequest calls the generic CreatePartnerExchange builder with application/json body
+func NewCreatePartnerExchangeRequest(server string, params *CreatePartnerExchangeParams, body CreatePartnerExchangeJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreatePartnerExchangeRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreatePartnerExchangeRequestWithBody constructs an http.Request for the CreatePartnerExchange method, with any body, and a specified content type
+func NewCreatePartnerExchangeRequestWithBody(server string, params *CreatePartnerExchangeParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/partner/exchange")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+	}
+
+	return req, nil
+}
+
+// NewGetPartnerExchangeRequest constructs an http.Request for the GetPartnerExchange method
+func NewGetPartnerExchangeRequest(server string, exchangeId ExchangeId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "exchangeId", exchangeId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/partner/exchange/details/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetPartnerExchangeLockRequest constructs an http.Request for the GetPartnerExchangeLock method
+func NewGetPartnerExchangeLockRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/partner/exchange/get-lock")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -5019,6 +5699,52 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/events/{eventId}/redeliver (the `RedeliverEvent` operationId).
 	RedeliverEventWithResponse(ctx context.Context, eventId EventId, params *RedeliverEventParams, reqEditors ...RequestEditorFn) (*RedeliverEventResponse, error)
 
+	// CreateExchangeWithBodyWithResponse Create an exchange for a user
+	//
+	// Exchanges at the rates of a lock, at once: when the answer is sent the money has changed, and the webhook *Exchange*
+	// follows. What is received is `amount × rate[currencyFrom] × (1 − feePercentage ÷ 100) ÷ rate[currencyTo]`, computed
+	// exactly and then cut at the decimals of `currencyTo`. P410 when both currencies are the same, P413 when the lock is
+	// unknown, used, over, or somebody else's, P430 when nothing would be received or the amount is too large. Send an
+	// `Idempotency-Key`: an exchange keeps it for ever.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/exchange (the `CreateExchange` operationId).
+	CreateExchangeWithBodyWithResponse(ctx context.Context, params *CreateExchangeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateExchangeResponse, error)
+
+	// CreateExchangeWithResponse Create an exchange for a user
+	//
+	// Exchanges at the rates of a lock, at once: when the answer is sent the money has changed, and the webhook *Exchange*
+	// follows. What is received is `amount × rate[currencyFrom] × (1 − feePercentage ÷ 100) ÷ rate[currencyTo]`, computed
+	// exactly and then cut at the decimals of `currencyTo`. P410 when both currencies are the same, P413 when the lock is
+	// unknown, used, over, or somebody else's, P430 when nothing would be received or the amount is too large. Send an
+	// `Idempotency-Key`: an exchange keeps it for ever.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/exchange (the `CreateExchange` operationId).
+	CreateExchangeWithResponse(ctx context.Context, params *CreateExchangeParams, body CreateExchangeJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateExchangeResponse, error)
+
+	// GetExchangeWithResponse Get exchange details (same as /v1/partner/exchange/details)
+	//
+	// Another path for the same answer.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/exchange/details/{exchangeId} (the `GetExchange` operationId).
+	GetExchangeWithResponse(ctx context.Context, exchangeId ExchangeId, reqEditors ...RequestEditorFn) (*GetExchangeResponse, error)
+
+	// GetExchangeLockWithResponse Lock exchange rates for a user
+	//
+	// Fixes the rates of all currencies, and the fee, for one exchange of the user within 40 seconds. A lock is used once, and by
+	// its owner only; one that is not used costs nothing. P429 past the locks that an owner may take in a minute (30 unless
+	// we agreed on another number), P501 while a currency has no reliable price.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/exchange/get-lock/{externalUserId} (the `GetExchangeLock` operationId).
+	GetExchangeLockWithResponse(ctx context.Context, externalUserId ExternalUserId, reqEditors ...RequestEditorFn) (*GetExchangeLockResponse, error)
+
 	// GetExchangeRatesWithResponse Get exchange rates
 	//
 	// What one unit of each currency costs in EUR, for display. To exchange, lock the rates first. P501 while a currency has
@@ -5038,6 +5764,52 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/partner/balances (the `GetPartnerBalances` operationId).
 	GetPartnerBalancesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetPartnerBalancesResponse, error)
+
+	// CreatePartnerExchangeWithBodyWithResponse Create an exchange
+	//
+	// Exchanges at the rates of a lock, at once: when the answer is sent the money has changed, and the webhook *Exchange*
+	// follows. What is received is `amount × rate[currencyFrom] × (1 − feePercentage ÷ 100) ÷ rate[currencyTo]`, computed
+	// exactly and then cut at the decimals of `currencyTo`. P410 when both currencies are the same, P413 when the lock is
+	// unknown, used, over, or somebody else's, P430 when nothing would be received or the amount is too large. Send an
+	// `Idempotency-Key`: an exchange keeps it for ever.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/partner/exchange (the `CreatePartnerExchange` operationId).
+	CreatePartnerExchangeWithBodyWithResponse(ctx context.Context, params *CreatePartnerExchangeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreatePartnerExchangeResponse, error)
+
+	// CreatePartnerExchangeWithResponse Create an exchange
+	//
+	// Exchanges at the rates of a lock, at once: when the answer is sent the money has changed, and the webhook *Exchange*
+	// follows. What is received is `amount × rate[currencyFrom] × (1 − feePercentage ÷ 100) ÷ rate[currencyTo]`, computed
+	// exactly and then cut at the decimals of `currencyTo`. P410 when both currencies are the same, P413 when the lock is
+	// unknown, used, over, or somebody else's, P430 when nothing would be received or the amount is too large. Send an
+	// `Idempotency-Key`: an exchange keeps it for ever.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/partner/exchange (the `CreatePartnerExchange` operationId).
+	CreatePartnerExchangeWithResponse(ctx context.Context, params *CreatePartnerExchangeParams, body CreatePartnerExchangeJSONRequestBody, reqEditors ...RequestEditorFn) (*CreatePartnerExchangeResponse, error)
+
+	// GetPartnerExchangeWithResponse Get exchange details
+	//
+	// One exchange, of yours or of one of your users.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/partner/exchange/details/{exchangeId} (the `GetPartnerExchange` operationId).
+	GetPartnerExchangeWithResponse(ctx context.Context, exchangeId ExchangeId, reqEditors ...RequestEditorFn) (*GetPartnerExchangeResponse, error)
+
+	// GetPartnerExchangeLockWithResponse Lock exchange rates
+	//
+	// Fixes the rates of all currencies, and the fee, for one exchange of you within 40 seconds. A lock is used once, and by
+	// its owner only; one that is not used costs nothing. P429 past the locks that an owner may take in a minute (30 unless
+	// we agreed on another number), P501 while a currency has no reliable price.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/partner/exchange/get-lock (the `GetPartnerExchangeLock` operationId).
+	GetPartnerExchangeLockWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetPartnerExchangeLockResponse, error)
 
 	// GetPartnerExchangeRatesWithResponse Get exchange rates (same as /v1/exchange/get-rate)
 	//
@@ -5901,6 +6673,348 @@ func (r RedeliverEventResponse) ContentType() string {
 	return ""
 }
 
+// CreateExchangeResponse200Headers the declared response headers of an HTTP 200 response for CreateExchange
+type CreateExchangeResponse200Headers struct {
+	IdempotentReplayed *string
+	XRequestId         string
+}
+
+// CreateExchangeResponse400Headers the declared response headers of an HTTP 400 response for CreateExchange
+type CreateExchangeResponse400Headers struct {
+	RetryAfter *int
+	XRequestId string
+}
+
+// CreateExchangeResponse401Headers the declared response headers of an HTTP 401 response for CreateExchange
+type CreateExchangeResponse401Headers struct {
+	XRequestId string
+}
+
+// CreateExchangeResponse409Headers the declared response headers of an HTTP 409 response for CreateExchange
+type CreateExchangeResponse409Headers struct {
+	XRequestId string
+}
+
+// CreateExchangeResponse413Headers the declared response headers of an HTTP 413 response for CreateExchange
+type CreateExchangeResponse413Headers struct {
+	XRequestId string
+}
+
+// CreateExchangeResponse415Headers the declared response headers of an HTTP 415 response for CreateExchange
+type CreateExchangeResponse415Headers struct {
+	XRequestId string
+}
+
+// CreateExchangeResponse429Headers the declared response headers of an HTTP 429 response for CreateExchange
+type CreateExchangeResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+	XRequestId         string
+}
+
+type CreateExchangeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ExchangeCreated
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Error
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *AccessDenied
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *IdempotencyConflict
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *BodyTooLarge
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *CreateExchangeResponse200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *CreateExchangeResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CreateExchangeResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *CreateExchangeResponse409Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *CreateExchangeResponse413Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *CreateExchangeResponse415Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CreateExchangeResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateExchangeResponse) GetJSON200() *ExchangeCreated {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r CreateExchangeResponse) GetJSON400() *Error {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r CreateExchangeResponse) GetJSON401() *AccessDenied {
+	return r.JSON401
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r CreateExchangeResponse) GetJSON409() *IdempotencyConflict {
+	return r.JSON409
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r CreateExchangeResponse) GetJSON413() *BodyTooLarge {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r CreateExchangeResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r CreateExchangeResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateExchangeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateExchangeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateExchangeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateExchangeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetExchangeResponse200Headers the declared response headers of an HTTP 200 response for GetExchange
+type GetExchangeResponse200Headers struct {
+	XRequestId string
+}
+
+// GetExchangeResponse400Headers the declared response headers of an HTTP 400 response for GetExchange
+type GetExchangeResponse400Headers struct {
+	RetryAfter *int
+	XRequestId string
+}
+
+// GetExchangeResponse401Headers the declared response headers of an HTTP 401 response for GetExchange
+type GetExchangeResponse401Headers struct {
+	XRequestId string
+}
+
+// GetExchangeResponse404Headers the declared response headers of an HTTP 404 response for GetExchange
+type GetExchangeResponse404Headers struct {
+	XRequestId string
+}
+
+// GetExchangeResponse429Headers the declared response headers of an HTTP 429 response for GetExchange
+type GetExchangeResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+	XRequestId         string
+}
+
+type GetExchangeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Exchange
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Refused
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *AccessDenied
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *ExchangeNotFound
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetExchangeResponse200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *GetExchangeResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetExchangeResponse401Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *GetExchangeResponse404Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetExchangeResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetExchangeResponse) GetJSON200() *Exchange {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r GetExchangeResponse) GetJSON400() *Refused {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetExchangeResponse) GetJSON401() *AccessDenied {
+	return r.JSON401
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r GetExchangeResponse) GetJSON404() *ExchangeNotFound {
+	return r.JSON404
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetExchangeResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r GetExchangeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetExchangeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetExchangeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetExchangeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetExchangeLockResponse200Headers the declared response headers of an HTTP 200 response for GetExchangeLock
+type GetExchangeLockResponse200Headers struct {
+	XRequestId string
+}
+
+// GetExchangeLockResponse400Headers the declared response headers of an HTTP 400 response for GetExchangeLock
+type GetExchangeLockResponse400Headers struct {
+	RetryAfter *int
+	XRequestId string
+}
+
+// GetExchangeLockResponse401Headers the declared response headers of an HTTP 401 response for GetExchangeLock
+type GetExchangeLockResponse401Headers struct {
+	XRequestId string
+}
+
+// GetExchangeLockResponse429Headers the declared response headers of an HTTP 429 response for GetExchangeLock
+type GetExchangeLockResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+	XRequestId         string
+}
+
+type GetExchangeLockResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RateLock
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *UserRefused
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *AccessDenied
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetExchangeLockResponse200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *GetExchangeLockResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetExchangeLockResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetExchangeLockResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetExchangeLockResponse) GetJSON200() *RateLock {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r GetExchangeLockResponse) GetJSON400() *UserRefused {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetExchangeLockResponse) GetJSON401() *AccessDenied {
+	return r.JSON401
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetExchangeLockResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r GetExchangeLockResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetExchangeLockResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetExchangeLockResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetExchangeLockResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetExchangeRatesResponse200Headers the declared response headers of an HTTP 200 response for GetExchangeRates
 type GetExchangeRatesResponse200Headers struct {
 	XRequestId string
@@ -6085,6 +7199,348 @@ func (r GetPartnerBalancesResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetPartnerBalancesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreatePartnerExchangeResponse200Headers the declared response headers of an HTTP 200 response for CreatePartnerExchange
+type CreatePartnerExchangeResponse200Headers struct {
+	IdempotentReplayed *string
+	XRequestId         string
+}
+
+// CreatePartnerExchangeResponse400Headers the declared response headers of an HTTP 400 response for CreatePartnerExchange
+type CreatePartnerExchangeResponse400Headers struct {
+	RetryAfter *int
+	XRequestId string
+}
+
+// CreatePartnerExchangeResponse401Headers the declared response headers of an HTTP 401 response for CreatePartnerExchange
+type CreatePartnerExchangeResponse401Headers struct {
+	XRequestId string
+}
+
+// CreatePartnerExchangeResponse409Headers the declared response headers of an HTTP 409 response for CreatePartnerExchange
+type CreatePartnerExchangeResponse409Headers struct {
+	XRequestId string
+}
+
+// CreatePartnerExchangeResponse413Headers the declared response headers of an HTTP 413 response for CreatePartnerExchange
+type CreatePartnerExchangeResponse413Headers struct {
+	XRequestId string
+}
+
+// CreatePartnerExchangeResponse415Headers the declared response headers of an HTTP 415 response for CreatePartnerExchange
+type CreatePartnerExchangeResponse415Headers struct {
+	XRequestId string
+}
+
+// CreatePartnerExchangeResponse429Headers the declared response headers of an HTTP 429 response for CreatePartnerExchange
+type CreatePartnerExchangeResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+	XRequestId         string
+}
+
+type CreatePartnerExchangeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ExchangeCreated
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Error
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *AccessDenied
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *IdempotencyConflict
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *BodyTooLarge
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *CreatePartnerExchangeResponse200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *CreatePartnerExchangeResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CreatePartnerExchangeResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *CreatePartnerExchangeResponse409Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *CreatePartnerExchangeResponse413Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *CreatePartnerExchangeResponse415Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CreatePartnerExchangeResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreatePartnerExchangeResponse) GetJSON200() *ExchangeCreated {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r CreatePartnerExchangeResponse) GetJSON400() *Error {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r CreatePartnerExchangeResponse) GetJSON401() *AccessDenied {
+	return r.JSON401
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r CreatePartnerExchangeResponse) GetJSON409() *IdempotencyConflict {
+	return r.JSON409
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r CreatePartnerExchangeResponse) GetJSON413() *BodyTooLarge {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r CreatePartnerExchangeResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r CreatePartnerExchangeResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r CreatePartnerExchangeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreatePartnerExchangeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreatePartnerExchangeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreatePartnerExchangeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetPartnerExchangeResponse200Headers the declared response headers of an HTTP 200 response for GetPartnerExchange
+type GetPartnerExchangeResponse200Headers struct {
+	XRequestId string
+}
+
+// GetPartnerExchangeResponse400Headers the declared response headers of an HTTP 400 response for GetPartnerExchange
+type GetPartnerExchangeResponse400Headers struct {
+	RetryAfter *int
+	XRequestId string
+}
+
+// GetPartnerExchangeResponse401Headers the declared response headers of an HTTP 401 response for GetPartnerExchange
+type GetPartnerExchangeResponse401Headers struct {
+	XRequestId string
+}
+
+// GetPartnerExchangeResponse404Headers the declared response headers of an HTTP 404 response for GetPartnerExchange
+type GetPartnerExchangeResponse404Headers struct {
+	XRequestId string
+}
+
+// GetPartnerExchangeResponse429Headers the declared response headers of an HTTP 429 response for GetPartnerExchange
+type GetPartnerExchangeResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+	XRequestId         string
+}
+
+type GetPartnerExchangeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Exchange
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Refused
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *AccessDenied
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *ExchangeNotFound
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetPartnerExchangeResponse200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *GetPartnerExchangeResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetPartnerExchangeResponse401Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *GetPartnerExchangeResponse404Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetPartnerExchangeResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPartnerExchangeResponse) GetJSON200() *Exchange {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r GetPartnerExchangeResponse) GetJSON400() *Refused {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetPartnerExchangeResponse) GetJSON401() *AccessDenied {
+	return r.JSON401
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r GetPartnerExchangeResponse) GetJSON404() *ExchangeNotFound {
+	return r.JSON404
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetPartnerExchangeResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPartnerExchangeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPartnerExchangeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPartnerExchangeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPartnerExchangeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetPartnerExchangeLockResponse200Headers the declared response headers of an HTTP 200 response for GetPartnerExchangeLock
+type GetPartnerExchangeLockResponse200Headers struct {
+	XRequestId string
+}
+
+// GetPartnerExchangeLockResponse400Headers the declared response headers of an HTTP 400 response for GetPartnerExchangeLock
+type GetPartnerExchangeLockResponse400Headers struct {
+	RetryAfter *int
+	XRequestId string
+}
+
+// GetPartnerExchangeLockResponse401Headers the declared response headers of an HTTP 401 response for GetPartnerExchangeLock
+type GetPartnerExchangeLockResponse401Headers struct {
+	XRequestId string
+}
+
+// GetPartnerExchangeLockResponse429Headers the declared response headers of an HTTP 429 response for GetPartnerExchangeLock
+type GetPartnerExchangeLockResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+	XRequestId         string
+}
+
+type GetPartnerExchangeLockResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RateLock
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Refused
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *AccessDenied
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetPartnerExchangeLockResponse200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *GetPartnerExchangeLockResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetPartnerExchangeLockResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetPartnerExchangeLockResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPartnerExchangeLockResponse) GetJSON200() *RateLock {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r GetPartnerExchangeLockResponse) GetJSON400() *Refused {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetPartnerExchangeLockResponse) GetJSON401() *AccessDenied {
+	return r.JSON401
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetPartnerExchangeLockResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPartnerExchangeLockResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPartnerExchangeLockResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPartnerExchangeLockResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPartnerExchangeLockResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -9019,6 +10475,76 @@ func (c *ClientWithResponses) RedeliverEventWithResponse(ctx context.Context, ev
 	return ParseRedeliverEventResponse(rsp)
 }
 
+// CreateExchangeWithBodyWithResponse Create an exchange for a user
+//
+// Exchanges at the rates of a lock, at once: when the answer is sent the money has changed, and the webhook *Exchange*
+// follows. What is received is `amount × rate[currencyFrom] × (1 − feePercentage ÷ 100) ÷ rate[currencyTo]`, computed
+// exactly and then cut at the decimals of `currencyTo`. P410 when both currencies are the same, P413 when the lock is
+// unknown, used, over, or somebody else's, P430 when nothing would be received or the amount is too large. Send an
+// `Idempotency-Key`: an exchange keeps it for ever.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/exchange (the `CreateExchange` operationId).
+func (c *ClientWithResponses) CreateExchangeWithBodyWithResponse(ctx context.Context, params *CreateExchangeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateExchangeResponse, error) {
+	rsp, err := c.CreateExchangeWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateExchangeResponse(rsp)
+}
+
+// CreateExchangeWithResponse Create an exchange for a user
+//
+// Exchanges at the rates of a lock, at once: when the answer is sent the money has changed, and the webhook *Exchange*
+// follows. What is received is `amount × rate[currencyFrom] × (1 − feePercentage ÷ 100) ÷ rate[currencyTo]`, computed
+// exactly and then cut at the decimals of `currencyTo`. P410 when both currencies are the same, P413 when the lock is
+// unknown, used, over, or somebody else's, P430 when nothing would be received or the amount is too large. Send an
+// `Idempotency-Key`: an exchange keeps it for ever.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/exchange (the `CreateExchange` operationId).
+func (c *ClientWithResponses) CreateExchangeWithResponse(ctx context.Context, params *CreateExchangeParams, body CreateExchangeJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateExchangeResponse, error) {
+	rsp, err := c.CreateExchange(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateExchangeResponse(rsp)
+}
+
+// GetExchangeWithResponse Get exchange details (same as /v1/partner/exchange/details)
+//
+// Another path for the same answer.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/exchange/details/{exchangeId} (the `GetExchange` operationId).
+func (c *ClientWithResponses) GetExchangeWithResponse(ctx context.Context, exchangeId ExchangeId, reqEditors ...RequestEditorFn) (*GetExchangeResponse, error) {
+	rsp, err := c.GetExchange(ctx, exchangeId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetExchangeResponse(rsp)
+}
+
+// GetExchangeLockWithResponse Lock exchange rates for a user
+//
+// Fixes the rates of all currencies, and the fee, for one exchange of the user within 40 seconds. A lock is used once, and by
+// its owner only; one that is not used costs nothing. P429 past the locks that an owner may take in a minute (30 unless
+// we agreed on another number), P501 while a currency has no reliable price.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/exchange/get-lock/{externalUserId} (the `GetExchangeLock` operationId).
+func (c *ClientWithResponses) GetExchangeLockWithResponse(ctx context.Context, externalUserId ExternalUserId, reqEditors ...RequestEditorFn) (*GetExchangeLockResponse, error) {
+	rsp, err := c.GetExchangeLock(ctx, externalUserId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetExchangeLockResponse(rsp)
+}
+
 // GetExchangeRatesWithResponse Get exchange rates
 //
 // What one unit of each currency costs in EUR, for display. To exchange, lock the rates first. P501 while a currency has
@@ -9049,6 +10575,76 @@ func (c *ClientWithResponses) GetPartnerBalancesWithResponse(ctx context.Context
 		return nil, err
 	}
 	return ParseGetPartnerBalancesResponse(rsp)
+}
+
+// CreatePartnerExchangeWithBodyWithResponse Create an exchange
+//
+// Exchanges at the rates of a lock, at once: when the answer is sent the money has changed, and the webhook *Exchange*
+// follows. What is received is `amount × rate[currencyFrom] × (1 − feePercentage ÷ 100) ÷ rate[currencyTo]`, computed
+// exactly and then cut at the decimals of `currencyTo`. P410 when both currencies are the same, P413 when the lock is
+// unknown, used, over, or somebody else's, P430 when nothing would be received or the amount is too large. Send an
+// `Idempotency-Key`: an exchange keeps it for ever.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/partner/exchange (the `CreatePartnerExchange` operationId).
+func (c *ClientWithResponses) CreatePartnerExchangeWithBodyWithResponse(ctx context.Context, params *CreatePartnerExchangeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreatePartnerExchangeResponse, error) {
+	rsp, err := c.CreatePartnerExchangeWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreatePartnerExchangeResponse(rsp)
+}
+
+// CreatePartnerExchangeWithResponse Create an exchange
+//
+// Exchanges at the rates of a lock, at once: when the answer is sent the money has changed, and the webhook *Exchange*
+// follows. What is received is `amount × rate[currencyFrom] × (1 − feePercentage ÷ 100) ÷ rate[currencyTo]`, computed
+// exactly and then cut at the decimals of `currencyTo`. P410 when both currencies are the same, P413 when the lock is
+// unknown, used, over, or somebody else's, P430 when nothing would be received or the amount is too large. Send an
+// `Idempotency-Key`: an exchange keeps it for ever.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/partner/exchange (the `CreatePartnerExchange` operationId).
+func (c *ClientWithResponses) CreatePartnerExchangeWithResponse(ctx context.Context, params *CreatePartnerExchangeParams, body CreatePartnerExchangeJSONRequestBody, reqEditors ...RequestEditorFn) (*CreatePartnerExchangeResponse, error) {
+	rsp, err := c.CreatePartnerExchange(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreatePartnerExchangeResponse(rsp)
+}
+
+// GetPartnerExchangeWithResponse Get exchange details
+//
+// One exchange, of yours or of one of your users.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/partner/exchange/details/{exchangeId} (the `GetPartnerExchange` operationId).
+func (c *ClientWithResponses) GetPartnerExchangeWithResponse(ctx context.Context, exchangeId ExchangeId, reqEditors ...RequestEditorFn) (*GetPartnerExchangeResponse, error) {
+	rsp, err := c.GetPartnerExchange(ctx, exchangeId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPartnerExchangeResponse(rsp)
+}
+
+// GetPartnerExchangeLockWithResponse Lock exchange rates
+//
+// Fixes the rates of all currencies, and the fee, for one exchange of you within 40 seconds. A lock is used once, and by
+// its owner only; one that is not used costs nothing. P429 past the locks that an owner may take in a minute (30 unless
+// we agreed on another number), P501 while a currency has no reliable price.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/partner/exchange/get-lock (the `GetPartnerExchangeLock` operationId).
+func (c *ClientWithResponses) GetPartnerExchangeLockWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetPartnerExchangeLockResponse, error) {
+	rsp, err := c.GetPartnerExchangeLock(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPartnerExchangeLockResponse(rsp)
 }
 
 // GetPartnerExchangeRatesWithResponse Get exchange rates (same as /v1/exchange/get-rate)
@@ -10266,6 +11862,456 @@ func ParseRedeliverEventResponse(rsp *http.Response) (*RedeliverEventResponse, e
 	return response, nil
 }
 
+// ParseCreateExchangeResponse parses an HTTP response from a CreateExchangeWithResponse call
+func ParseCreateExchangeResponse(rsp *http.Response) (*CreateExchangeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateExchangeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ExchangeCreated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest AccessDenied
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest IdempotencyConflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest BodyTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers CreateExchangeResponse200Headers
+		if values := rsp.Header.Values("Idempotent-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotent-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotentReplayed = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers CreateExchangeResponse400Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers CreateExchangeResponse401Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers CreateExchangeResponse409Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 413:
+		var headers CreateExchangeResponse413Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 415:
+		var headers CreateExchangeResponse415Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 429:
+		var headers CreateExchangeResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetExchangeResponse parses an HTTP response from a GetExchangeWithResponse call
+func ParseGetExchangeResponse(rsp *http.Response) (*GetExchangeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetExchangeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Exchange
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest AccessDenied
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest ExchangeNotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetExchangeResponse200Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers GetExchangeResponse400Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers GetExchangeResponse401Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 404:
+		var headers GetExchangeResponse404Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers404 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetExchangeResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetExchangeLockResponse parses an HTTP response from a GetExchangeLockWithResponse call
+func ParseGetExchangeLockResponse(rsp *http.Response) (*GetExchangeLockResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetExchangeLockResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RateLock
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest UserRefused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest AccessDenied
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetExchangeLockResponse200Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers GetExchangeLockResponse400Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers GetExchangeLockResponse401Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetExchangeLockResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseGetExchangeRatesResponse parses an HTTP response from a GetExchangeRatesWithResponse call
 func ParseGetExchangeRatesResponse(rsp *http.Response) (*GetExchangeRatesResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -10475,6 +12521,456 @@ func ParseGetPartnerBalancesResponse(rsp *http.Response) (*GetPartnerBalancesRes
 		response.Headers401 = &headers
 	case rsp.StatusCode == 429:
 		var headers GetPartnerBalancesResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCreatePartnerExchangeResponse parses an HTTP response from a CreatePartnerExchangeWithResponse call
+func ParseCreatePartnerExchangeResponse(rsp *http.Response) (*CreatePartnerExchangeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreatePartnerExchangeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ExchangeCreated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest AccessDenied
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest IdempotencyConflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest BodyTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers CreatePartnerExchangeResponse200Headers
+		if values := rsp.Header.Values("Idempotent-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotent-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotentReplayed = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers CreatePartnerExchangeResponse400Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers CreatePartnerExchangeResponse401Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers CreatePartnerExchangeResponse409Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 413:
+		var headers CreatePartnerExchangeResponse413Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 415:
+		var headers CreatePartnerExchangeResponse415Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 429:
+		var headers CreatePartnerExchangeResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetPartnerExchangeResponse parses an HTTP response from a GetPartnerExchangeWithResponse call
+func ParseGetPartnerExchangeResponse(rsp *http.Response) (*GetPartnerExchangeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPartnerExchangeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Exchange
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest AccessDenied
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest ExchangeNotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetPartnerExchangeResponse200Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers GetPartnerExchangeResponse400Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers GetPartnerExchangeResponse401Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 404:
+		var headers GetPartnerExchangeResponse404Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers404 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetPartnerExchangeResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetPartnerExchangeLockResponse parses an HTTP response from a GetPartnerExchangeLockWithResponse call
+func ParseGetPartnerExchangeLockResponse(rsp *http.Response) (*GetPartnerExchangeLockResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPartnerExchangeLockResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RateLock
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest AccessDenied
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetPartnerExchangeLockResponse200Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers GetPartnerExchangeLockResponse400Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers GetPartnerExchangeLockResponse401Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetPartnerExchangeLockResponse429Headers
 		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -14279,12 +16775,30 @@ type ServerInterface interface {
 	// RedeliverEvent Send an event again
 	// (POST /v1/events/{eventId}/redeliver)
 	RedeliverEvent(w http.ResponseWriter, r *http.Request, eventId EventId, params RedeliverEventParams)
+	// CreateExchange Create an exchange for a user
+	// (POST /v1/exchange)
+	CreateExchange(w http.ResponseWriter, r *http.Request, params CreateExchangeParams)
+	// GetExchange Get exchange details (same as /v1/partner/exchange/details)
+	// (GET /v1/exchange/details/{exchangeId})
+	GetExchange(w http.ResponseWriter, r *http.Request, exchangeId ExchangeId)
+	// GetExchangeLock Lock exchange rates for a user
+	// (GET /v1/exchange/get-lock/{externalUserId})
+	GetExchangeLock(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId)
 	// GetExchangeRates Get exchange rates
 	// (GET /v1/exchange/get-rate)
 	GetExchangeRates(w http.ResponseWriter, r *http.Request)
 	// GetPartnerBalances Get balances
 	// (GET /v1/partner/balances)
 	GetPartnerBalances(w http.ResponseWriter, r *http.Request)
+	// CreatePartnerExchange Create an exchange
+	// (POST /v1/partner/exchange)
+	CreatePartnerExchange(w http.ResponseWriter, r *http.Request, params CreatePartnerExchangeParams)
+	// GetPartnerExchange Get exchange details
+	// (GET /v1/partner/exchange/details/{exchangeId})
+	GetPartnerExchange(w http.ResponseWriter, r *http.Request, exchangeId ExchangeId)
+	// GetPartnerExchangeLock Lock exchange rates
+	// (GET /v1/partner/exchange/get-lock)
+	GetPartnerExchangeLock(w http.ResponseWriter, r *http.Request)
 	// GetPartnerExchangeRates Get exchange rates (same as /v1/exchange/get-rate)
 	// (GET /v1/partner/exchange/get-rate)
 	GetPartnerExchangeRates(w http.ResponseWriter, r *http.Request)
@@ -14390,6 +16904,24 @@ func (_ Unimplemented) RedeliverEvent(w http.ResponseWriter, r *http.Request, ev
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// CreateExchange Create an exchange for a user
+// (POST /v1/exchange)
+func (_ Unimplemented) CreateExchange(w http.ResponseWriter, r *http.Request, params CreateExchangeParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetExchange Get exchange details (same as /v1/partner/exchange/details)
+// (GET /v1/exchange/details/{exchangeId})
+func (_ Unimplemented) GetExchange(w http.ResponseWriter, r *http.Request, exchangeId ExchangeId) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetExchangeLock Lock exchange rates for a user
+// (GET /v1/exchange/get-lock/{externalUserId})
+func (_ Unimplemented) GetExchangeLock(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // GetExchangeRates Get exchange rates
 // (GET /v1/exchange/get-rate)
 func (_ Unimplemented) GetExchangeRates(w http.ResponseWriter, r *http.Request) {
@@ -14399,6 +16931,24 @@ func (_ Unimplemented) GetExchangeRates(w http.ResponseWriter, r *http.Request) 
 // GetPartnerBalances Get balances
 // (GET /v1/partner/balances)
 func (_ Unimplemented) GetPartnerBalances(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreatePartnerExchange Create an exchange
+// (POST /v1/partner/exchange)
+func (_ Unimplemented) CreatePartnerExchange(w http.ResponseWriter, r *http.Request, params CreatePartnerExchangeParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetPartnerExchange Get exchange details
+// (GET /v1/partner/exchange/details/{exchangeId})
+func (_ Unimplemented) GetPartnerExchange(w http.ResponseWriter, r *http.Request, exchangeId ExchangeId) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetPartnerExchangeLock Lock exchange rates
+// (GET /v1/partner/exchange/get-lock)
+func (_ Unimplemented) GetPartnerExchangeLock(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -14785,6 +17335,96 @@ func (siw *ServerInterfaceWrapper) RedeliverEvent(w http.ResponseWriter, r *http
 	handler.ServeHTTP(w, r)
 }
 
+// CreateExchange operation middleware
+func (siw *ServerInterfaceWrapper) CreateExchange(w http.ResponseWriter, r *http.Request) {
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateExchangeParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateExchange(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetExchange operation middleware
+func (siw *ServerInterfaceWrapper) GetExchange(w http.ResponseWriter, r *http.Request) {
+	var err error
+	_ = err
+
+	// ------------- Path parameter "exchangeId" -------------
+	var exchangeId ExchangeId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "exchangeId", chi.URLParam(r, "exchangeId"), &exchangeId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "exchangeId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetExchange(w, r, exchangeId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetExchangeLock operation middleware
+func (siw *ServerInterfaceWrapper) GetExchangeLock(w http.ResponseWriter, r *http.Request) {
+	var err error
+	_ = err
+
+	// ------------- Path parameter "externalUserId" -------------
+	var externalUserId ExternalUserId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "externalUserId", chi.URLParam(r, "externalUserId"), &externalUserId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "external-user-id", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "externalUserId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetExchangeLock(w, r, externalUserId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetExchangeRates operation middleware
 func (siw *ServerInterfaceWrapper) GetExchangeRates(w http.ResponseWriter, r *http.Request) {
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -14802,6 +17442,84 @@ func (siw *ServerInterfaceWrapper) GetExchangeRates(w http.ResponseWriter, r *ht
 func (siw *ServerInterfaceWrapper) GetPartnerBalances(w http.ResponseWriter, r *http.Request) {
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetPartnerBalances(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreatePartnerExchange operation middleware
+func (siw *ServerInterfaceWrapper) CreatePartnerExchange(w http.ResponseWriter, r *http.Request) {
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreatePartnerExchangeParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreatePartnerExchange(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetPartnerExchange operation middleware
+func (siw *ServerInterfaceWrapper) GetPartnerExchange(w http.ResponseWriter, r *http.Request) {
+	var err error
+	_ = err
+
+	// ------------- Path parameter "exchangeId" -------------
+	var exchangeId ExchangeId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "exchangeId", chi.URLParam(r, "exchangeId"), &exchangeId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "exchangeId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetPartnerExchange(w, r, exchangeId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetPartnerExchangeLock operation middleware
+func (siw *ServerInterfaceWrapper) GetPartnerExchangeLock(w http.ResponseWriter, r *http.Request) {
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetPartnerExchangeLock(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -16087,6 +18805,24 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/partner/exchange/get-rate", wrapper.GetPartnerExchangeRates)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/partner/exchange/get-lock", wrapper.GetPartnerExchangeLock)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/exchange/get-lock/{externalUserId}", wrapper.GetExchangeLock)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/partner/exchange", wrapper.CreatePartnerExchange)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/exchange", wrapper.CreateExchange)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/partner/exchange/details/{exchangeId}", wrapper.GetPartnerExchange)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/exchange/details/{exchangeId}", wrapper.GetExchange)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/events", wrapper.ListEvents)
