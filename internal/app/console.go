@@ -1,6 +1,12 @@
 package app
 
 import (
+	"context"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"kontor/internal/clock"
 	"kontor/internal/console"
 	"kontor/internal/ratelimit"
 )
@@ -10,7 +16,44 @@ import (
 func (a *App) consoleConfig(cfg Config) console.Config {
 	return console.Config{
 		DB: a.DB, Accounts: a.Officers, Partners: a.Partners, Users: a.API.Users, Banking: a.API.SEPA, History: a.API.History,
+		Cases:  a.Compliance,
 		Events: a.API.Events, Catalog: a.Catalog, Clock: a.clock, Cursors: a.API.Cursors, Guesses: ratelimit.NewGuesses(),
-		Log: cfg.Log, Metrics: cfg.Metrics, Tracer: cfg.Tracer, Environment: string(cfg.Environment),
+		Log: cfg.Log, Metrics: cfg.Metrics, Tracer: cfg.Tracer, Environment: string(cfg.Environment), System: a.facts,
 	}
+}
+
+// facts are what the console tells of the deployment. They are cheap to read.
+func (a *App) facts(ctx context.Context) ([]console.Fact, error) {
+	now, err := a.backlog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	version, revision := "unknown", "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		version = info.Main.Version
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				revision = s.Value
+			}
+		}
+	}
+	return []console.Fact{
+		{Name: "Environment", Value: string(a.API.Environment)},
+		{Name: "Version", Value: version},
+		{Name: "Revision", Value: revision},
+		{Name: "Database", Value: string(a.DB.Engine())},
+		{Name: "Business time", Value: clock.Format(a.clock.Now())},
+		{Name: "Events not delivered yet", Value: strconv.FormatInt(now.Events, 10)},
+		{Name: "The oldest of them", Value: waited(now.OldestEvent)},
+		{Name: "Partners whose receivers fail", Value: strconv.FormatInt(now.Failing, 10)},
+		{Name: "The first job has been due", Value: waited(now.OldestJob)},
+		{Name: "Balances that owe the platform", Value: strconv.FormatInt(now.Debts, 10)},
+	}, nil
+}
+
+func waited(d time.Duration) string {
+	if d == 0 {
+		return "none"
+	}
+	return "for " + d.Round(time.Second).String()
 }

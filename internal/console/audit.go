@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"kontor/internal/audit"
+	"kontor/internal/clock"
 	"kontor/internal/db"
 )
 
@@ -53,4 +54,20 @@ func details(text string) string {
 		return ""
 	}
 	return text
+}
+
+// objectPath is the page of what an entry is about; empty when there is none.
+func objectPath(e audit.Recorded) string {
+	noun, _, _ := strings.Cut(e.Action, ".")
+	id, err := clock.ParseID(e.Object)
+	switch {
+	case err != nil:
+	case noun == "user":
+		return userPath(e.Partner, id)
+	case noun == "case":
+		return casePath(id)
+	case noun == "poa":
+		return Proof{Partner: e.Partner, ID: id}.path()
+	}
+	return ""
 }

@@ -7,10 +7,12 @@
 package console
 
 import (
+	"context"
 	"embed"
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -45,22 +47,26 @@ const Root = "/console"
 
 // Config is what the console works on.
 type Config struct {
-	DB       *db.DB
-	Accounts *Accounts
-	Partners Partners
-	Users    *user.Service
-	Banking  Banking
-	History  *history.Service
-	Events   *event.Log
-	Catalog  *catalog.Catalog
-	Clock    clock.Clock // business time, by which ages are told
-	Cursors  *page.Cursors
-	Guesses  *ratelimit.Guesses // failed sign-ins by address
-	Log      *slog.Logger
-	Metrics  *metrics.Metrics // nil: nothing is counted
-	Tracer   *trace.Tracer    // nil: nothing is followed
+	DB        *db.DB
+	Accounts  *Accounts
+	Partners  Partners
+	Users     *user.Service
+	Banking   Banking
+	Cases     Cases
+	Proofs    Proofs    // nil: no proof of address waits for an officer
+	Documents Documents // nil: nothing is stored that could be shown
+	History   *history.Service
+	Events    *event.Log
+	Catalog   *catalog.Catalog
+	Clock     clock.Clock // business time, by which ages are told
+	Cursors   *page.Cursors
+	Guesses   *ratelimit.Guesses // failed sign-ins by address
+	Log       *slog.Logger
+	Metrics   *metrics.Metrics // nil: nothing is counted
+	Tracer    *trace.Tracer    // nil: nothing is followed
 
-	Environment string // staging or production, as the pages tell it
+	System      func(context.Context) ([]Fact, error) // what there is to know about the deployment
+	Environment string                                // staging or production, as the pages tell it
 }
 
 //go:embed static
@@ -104,6 +110,9 @@ func NewHandler(cfg Config) http.Handler {
 	root.Get(Root+"/setup/{token}", c.showSetup)
 	root.Post(Root+"/setup/{token}", c.setUp)
 	for _, route := range c.routes() {
+		if route.pattern == "/documents/{partner}/{document}" && c.Documents == nil || strings.HasPrefix(route.pattern, "/poa") && c.Proofs == nil {
+			continue
+		}
 		root.Method(route.method, Root+route.pattern, c.guarded(route))
 	}
 	return root
@@ -119,16 +128,28 @@ type route struct {
 func (c *console) routes() []route {
 	return []route{
 		{http.MethodGet, "", Read, c.home},
+		{http.MethodGet, "/cases", Read, c.listCases},
+		{http.MethodGet, "/cases/{case}", Read, c.showCase},
+		{http.MethodPost, "/cases/{case}/decision", Decide, c.decideCase},
+		{http.MethodGet, "/poa", Read, c.listProofs},
+		{http.MethodGet, "/poa/{partner}/{proof}", Read, c.showProof},
+		{http.MethodPost, "/poa/{partner}/{proof}/decision", Decide, c.decideProof},
+		{http.MethodGet, "/documents/{partner}/{document}", ReadDocuments, c.showDocument},
 		{http.MethodGet, "/users", Read, c.listUsers},
 		{http.MethodGet, "/users/{partner}/{user}", Read, c.showUser},
 		{http.MethodGet, "/users/{partner}/{user}/history", Read, c.showHistory},
 		{http.MethodGet, "/users/{partner}/{user}/events", Read, c.showEvents},
+		{http.MethodPost, "/users/{partner}/{user}/freeze", Freeze, c.freeze},
+		{http.MethodPost, "/users/{partner}/{user}/unfreeze", Freeze, c.unfreeze},
 		{http.MethodGet, "/audit", ReadAudit, c.showAudit},
+		{http.MethodGet, "/system", ReadAudit, c.showSystem},
+		{http.MethodGet, "/officers", Manage, c.showOfficers},
+		{http.MethodPost, "/officers/{name}/disable", Manage, c.disableOfficer},
 	}
 }
 
 // home leads to where an officer's work begins.
 func (c *console) home(w http.ResponseWriter, r *http.Request) error {
-	see(w, r, Root+"/users")
+	see(w, r, Root+"/cases")
 	return nil
 }

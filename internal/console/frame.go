@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"kontor/internal/compliance"
+	"kontor/internal/db"
 	"kontor/internal/web"
 )
 
@@ -28,6 +30,7 @@ var done = map[string]string{
 	"frozen":   "The user is frozen: nothing goes out, and what comes in waits.",
 	"unfrozen": "The user is not frozen any more.",
 	"decided":  "Your decision is stored, and what follows from it is done.",
+	"disabled": "The officer is disabled, and all sessions have ended.",
 	"proposed": "Your proposal is stored. Another officer must confirm it.",
 }
 
@@ -43,8 +46,12 @@ func (c *console) frame(r *http.Request, title, section string) frame {
 	if f.officer.Name == "" {
 		return f
 	}
-	for _, item := range c.menu(r) {
-		if f.officer.May(item.right) {
+	menu, err := c.menu(r)
+	if err != nil {
+		c.Log.WarnContext(r.Context(), "the queues of the console could not be counted", "error", err)
+	}
+	for _, item := range menu {
+		if f.officer.May(item.right) && (item.name != proofsSection || c.Proofs != nil) {
 			f.menu = append(f.menu, menuItem{item.name, Root + item.path, item.waiting})
 		}
 	}
@@ -57,17 +64,38 @@ type guardedItem struct {
 	waiting    int64
 }
 
-func (c *console) menu(*http.Request) []guardedItem {
+// menu are the sections with what waits in them; without the numbers when these cannot be read.
+func (c *console) menu(r *http.Request) ([]guardedItem, error) {
+	var cases, proofs int64
+	err := c.DB.View(r.Context(), func(rd db.Reader) (err error) {
+		if cases, _, err = compliance.Waiting(rd); err != nil {
+			return err
+		}
+		if c.Proofs == nil {
+			return nil
+		}
+		waiting, err := c.Proofs.Waiting(rd, longestQueue)
+		proofs = int64(len(waiting))
+		return err
+	})
 	return []guardedItem{
+		{Read, casesSection, "/cases", cases},
+		{Read, proofsSection, "/poa", proofs},
 		{Read, usersSection, "/users", 0},
 		{ReadAudit, auditSection, "/audit", 0},
-	}
+		{ReadAudit, systemSection, "/system", 0},
+		{Manage, officersSection, "/officers", 0},
+	}, err
 }
 
 // The sections of the console, as the menu names them.
 const (
-	usersSection = "Users"
-	auditSection = "Audit log"
+	casesSection    = "Review"
+	proofsSection   = "Proof of address"
+	usersSection    = "Users"
+	auditSection    = "Audit log"
+	systemSection   = "System"
+	officersSection = "Officers"
 )
 
 // stamp is a time on a page.

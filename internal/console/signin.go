@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 	"time"
 
@@ -45,7 +46,7 @@ func (c *console) askToSignIn(w http.ResponseWriter, r *http.Request) {
 // localPath is where to go on after a sign-in: a path of the console, whatever the address says.
 func localPath(next string) string {
 	u, err := url.Parse(next)
-	if err != nil || u.IsAbs() || u.Host != "" || u.Opaque != "" || !strings.HasPrefix(u.Path, Root+"/") || strings.ContainsAny(next, "\\\r\n") {
+	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(u.Path, Root+"/") || path.Clean(u.Path) != u.Path || strings.Contains(next, "\\") {
 		return Root
 	}
 	return next

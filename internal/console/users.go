@@ -14,6 +14,7 @@ import (
 	"kontor/internal/audit"
 	"kontor/internal/catalog"
 	"kontor/internal/clock"
+	"kontor/internal/compliance"
 	"kontor/internal/db"
 	"kontor/internal/entry"
 	"kontor/internal/event"
@@ -32,6 +33,7 @@ const pageSize = 50
 // Partners are the partners whose users officers look after.
 type Partners interface {
 	List(ctx context.Context) ([]partner.Partner, error)
+	Get(ctx context.Context, id int64) (partner.Partner, error)
 }
 
 // Banking finds users by their IBANs.
@@ -89,7 +91,9 @@ type userRow struct {
 }
 
 // userStates are the states that the list can be narrowed to.
-var userStates = []string{user.Waiting, user.Activated, user.Suspended}
+var userStates = []string{
+	user.UnderReview, user.Waiting, user.Activated, user.DocumentOver, user.Suspended, user.Frozen,
+}
 
 func (c *console) listUsers(w http.ResponseWriter, r *http.Request) error {
 	partners, err := c.partners(r.Context())
@@ -204,7 +208,19 @@ func (c *console) userOf(rd db.Reader, r *http.Request) (user.User, error) {
 	if err != nil && fault.From(err).Code == fault.InvalidUser {
 		err = errNotFound
 	}
+	u.ExternalID = user.KnownID(u)
 	return u, err
+}
+
+// deleted is the state of a user whom the partner does not have any more.
+const deleted = "DELETED"
+
+// stateOf is the state of a user in one word.
+func stateOf(u user.User) string {
+	if !u.DeletedAt.IsZero() {
+		return deleted
+	}
+	return u.Status()
 }
 
 // profile is what the page of a user shows.
@@ -212,12 +228,17 @@ type profile struct {
 	user.User
 	Person      user.Person
 	Erased      bool // the personal data are gone
+	Established user.Established
+	Checked     bool // an identity check was accepted
+	Cases       []compliance.Case
 	PartnerName string
 	IBAN        string
 	Balances    []balance
 	History     []historyRow
 	Events      []event.Entry
 	MayFreeze   bool
+	Frozen      string // why the user is frozen
+	Typed       string // the reason of a freeze that was refused
 	Audit       []audit.Recorded
 }
 
@@ -248,11 +269,21 @@ type balance struct{ Currency, Available, Held string }
 const few = 8
 
 func (c *console) showUser(w http.ResponseWriter, r *http.Request) error {
+	return c.userAgain(w, r, http.StatusOK, "", "")
+}
+
+// userAgain shows a user, with what was wrong with a form, and the reason as it was typed.
+func (c *console) userAgain(w http.ResponseWriter, r *http.Request, status int, why, reason string) error {
 	p, err := c.profile(r)
 	if err != nil {
 		return err
 	}
-	c.render(w, r, http.StatusOK, userPage(c.frame(r, "User "+p.ExternalID, usersSection), p))
+	p.Typed = reason
+	f := c.frame(r, "User "+p.ExternalID, usersSection)
+	if f.problem = why; why != "" {
+		f.done = ""
+	}
+	c.render(w, r, status, userPage(f, p))
 	return nil
 }
 
@@ -267,8 +298,13 @@ func (c *console) profile(r *http.Request) (p profile, err error) {
 			return err
 		}
 		p.PartnerName, p.MayFreeze = nameOf(partners, p.Partner), officer(r).May(Freeze)
-		p.Person, err = c.Users.FindPerson(rd, p.User)
-		if p.Erased = errors.Is(err, db.ErrNoRows); err != nil && !p.Erased {
+		if err := c.fillPerson(rd, &p); err != nil {
+			return err
+		}
+		if p.Cases, err = compliance.ListOfUser(rd, p.Partner, p.ID); err != nil {
+			return err
+		}
+		if p.Frozen, err = user.FreezeReason(rd, p.User); err != nil {
 			return err
 		}
 		number, err := c.Banking.IBAN(rd, p.Partner, p.ID)
@@ -293,6 +329,19 @@ func (c *console) profile(r *http.Request) (p profile, err error) {
 		return err
 	})
 	return p, err
+}
+
+// fillPerson reads the personal data of a profile's user.
+func (c *console) fillPerson(r db.Reader, p *profile) (err error) {
+	p.Person, err = c.Users.FindPerson(r, p.User)
+	if p.Erased = errors.Is(err, db.ErrNoRows); err != nil {
+		if p.Erased {
+			err = nil
+		}
+		return err
+	}
+	p.Established, p.Checked, err = c.Users.FindEstablished(r, p.User)
+	return err
 }
 
 // balances are those that a user has, and the fiat one in any case, in the order of the catalogue.

@@ -108,12 +108,19 @@ func record(tx *db.Tx, u User, action, actor, reason string) error {
 	})
 }
 
+// ReasonError says what a reason must be; officers may see it.
+type ReasonError struct{}
+
+func (ReasonError) Error() string {
+	return fmt.Sprintf("the reason must be between 1 and %d characters on one line", maxReason)
+}
+
 // line is a reason as it is kept.
 func line(reason string) (string, error) {
 	reason = strings.TrimSpace(reason)
 	if reason == "" || !utf8.ValidString(reason) || utf8.RuneCountInString(reason) > maxReason ||
 		strings.ContainsFunc(reason, unicode.IsControl) {
-		return "", fmt.Errorf("the reason must be between 1 and %d characters on one line", maxReason)
+		return "", ReasonError{}
 	}
 	return reason, nil
 }

@@ -41,6 +41,7 @@ func Search(r db.Reader, partners []int64, text string, limit int) (found []Summ
 				if s.User, err = scan(rows, &s.Email, &s.FirstName, &s.LastName, &s.Country); err != nil {
 					return err
 				}
+				s.ExternalID = KnownID(s.User)
 				if !seen[s.ID] && len(found) < limit {
 					seen[s.ID] = true
 					found = append(found, s)
@@ -74,3 +75,6 @@ func Search(r db.Reader, partners []int64, text string, limit int) (found []Summ
 	}
 	return found, nil
 }
+
+// KnownID is the id that the partner gave a user; another one may have it since, if this one was deleted.
+func KnownID(u User) string { return formerID(u.ExternalID) }

@@ -1,0 +1,173 @@
+// Package consoletest makes a back office for tests: the whole program on an SQLite file, with officers, users and
+// cases, and documents and proofs of address that are made up.
+package consoletest
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/pquerna/otp/totp"
+
+	"kontor/internal/app"
+	"kontor/internal/audit"
+	"kontor/internal/clock"
+	"kontor/internal/compliance"
+	"kontor/internal/console"
+	"kontor/internal/db"
+	"kontor/internal/db/dbtest"
+	"kontor/internal/partner"
+	"kontor/internal/sepa"
+	"kontor/internal/user"
+	"kontor/internal/vault"
+)
+
+// Password is every officer's.
+const Password = "correct horse battery"
+
+// Start is when the desk's clock begins.
+var Start = time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
+
+// Desk is a back office that is served.
+type Desk struct {
+	App      *app.App
+	Accounts *console.Accounts
+	Clock    *clock.Manual // business time, and that of the officers
+	Partner  partner.Partner
+	Cases    *compliance.Service
+	Papers   *Papers
+	URL      string // of the server
+
+	log *log
+	t   *testing.T
+}
+
+// New makes a desk without officers and users. The settings are the partner's.
+func New(t *testing.T, settings map[string]string) *Desk {
+	t.Helper()
+	d := &Desk{t: t, Clock: clock.NewManual(Start), Papers: &Papers{}, log: &log{}}
+	master := bytes.Repeat([]byte{7}, vault.KeySize)
+	var err error
+	d.App, err = app.Open(t.Context(), app.Config{
+		Database: dbtest.Target(t, db.SQLite), MasterKey: master, Environment: partner.Staging,
+		Bank: sepa.SandboxBank, Clock: d.Clock, Log: slog.New(slog.NewTextHandler(d.log, nil)),
+	})
+	d.must(err)
+	t.Cleanup(func() { d.must(d.App.Close()) })
+	v, err := vault.Open(t.Context(), d.App.DB, master)
+	d.must(err)
+	d.Accounts = console.NewAccounts(d.App.DB, v, d.Clock, console.Cost{KiB: 8, Passes: 1, Threads: 1})
+	d.Papers.db, d.Papers.clock = d.App.DB, d.Clock
+	own := map[string]string{"legalName": "Test Partner"}
+	for name, value := range settings {
+		own[name] = value
+	}
+	d.Partner, err = d.App.Partners.Create(t.Context(), own)
+	d.must(err)
+	d.Cases = compliance.NewService(compliance.Config{
+		DB: d.App.DB, Vault: v, Clock: d.Clock, Log: slog.New(slog.DiscardHandler),
+		FourEyes: func(r db.Reader, id int64) (bool, error) {
+			p, err := d.App.Partners.Find(r, id)
+			return err == nil && p.Settings.Text("fourEyes") == "on", err
+		},
+		HighRisk: func(string) bool { return false },
+	})
+	d.Cases.Join(nobody{}, nobody{}, nobody{})
+	cfg := d.App.Console
+	cfg.Accounts, cfg.Cases, cfg.Proofs, cfg.Documents = d.Accounts, d.Cases, d.Papers, d.Papers
+	server := httptest.NewServer(console.NewHandler(cfg))
+	t.Cleanup(server.Close)
+	d.URL = server.URL
+	return d
+}
+
+// Logged is what the program has logged.
+func (d *Desk) Logged() string { return d.log.String() }
+
+func (d *Desk) must(err error) {
+	d.t.Helper()
+	if err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// nobody lets nothing follow from decisions.
+type nobody struct{}
+
+func (nobody) Reviewed(*db.Tx, compliance.Review) error { return nil }
+func (nobody) Next(context.Context, compliance.Position, int) ([]compliance.Candidate, error) {
+	return nil, nil
+}
+func (nobody) Freeze(*db.Tx, int64, clock.ID) (bool, error) { return true, nil }
+func (nobody) Unfreeze(*db.Tx, int64, clock.ID) error       { return nil }
+
+// Officer is somebody who can sign in.
+type Officer struct {
+	Name, Secret string
+	Session      string // a session that is open already
+}
+
+// Officer adds an officer whose account is set up.
+func (d *Desk) Officer(name, role string) Officer {
+	d.t.Helper()
+	setup, err := d.Accounts.Add(audit.As(d.t.Context(), "operator:test"), name, role)
+	d.must(err)
+	_, secret, err := d.Accounts.FindSetup(d.t.Context(), setup)
+	d.must(err)
+	session, err := d.Accounts.SetUp(d.t.Context(), setup, Password, d.Code(secret))
+	d.must(err)
+	d.Clock.Advance(time.Minute) // to the next code
+	return Officer{name, secret, session}
+}
+
+// Code is what an authenticator shows now.
+func (d *Desk) Code(secret string) string {
+	d.t.Helper()
+	code, err := totp.GenerateCode(secret, d.Clock.Now())
+	d.must(err)
+	return code
+}
+
+// User opens a user of the partner.
+func (d *Desk) User(externalID string, p user.Person) user.User {
+	d.t.Helper()
+	var u user.User
+	d.must(d.App.DB.Update(d.t.Context(), func(tx *db.Tx) (err error) {
+		u, _, err = d.App.API.Users.Create(tx, d.Partner.ID, user.New{ExternalID: externalID, Model: user.KYC, Person: p})
+		return err
+	}))
+	d.Clock.Advance(time.Second)
+	return u
+}
+
+// Case puts a user under review.
+func (d *Desk) Case(u user.User, p user.Person, findings ...compliance.Finding) clock.ID {
+	d.t.Helper()
+	var id clock.ID
+	d.must(d.App.DB.Update(d.t.Context(), func(tx *db.Tx) (err error) {
+		id, err = d.Cases.OpenCase(tx, compliance.Subject{
+			Partner: u.Partner, User: u.ID, Names: []compliance.Name{{First: p.FirstName, Last: p.LastName}}, BirthDate: p.BirthDate,
+			Countries: compliance.Countries{Residence: p.Country, Citizenship: p.Citizenship},
+		}, compliance.Onboarding, compliance.Result{Findings: findings, ListVersion: "test 2026-10-30 0a1b2c3d4e5f"})
+		return err
+	}))
+	d.Clock.Advance(time.Second)
+	return id
+}
+
+// Audited answers the newest entries of the audit log, as "actor action object".
+func (d *Desk) Audited(limit int) (all []string) {
+	d.t.Helper()
+	d.must(d.App.DB.View(d.t.Context(), func(r db.Reader) error {
+		entries, err := audit.List(r, audit.Filter{}, limit, 0)
+		all = nil
+		for _, e := range entries {
+			all = append(all, e.Actor+" "+e.Action+" "+e.Object)
+		}
+		return err
+	}))
+	return all
+}
