@@ -92,7 +92,7 @@ var (
 	selectAccount = db.NewQuery(`
 		SELECT id FROM account WHERE partner_id = $1 AND owner_id = $2 AND purpose = $3 AND currency = $4`)
 	lockAccounts  = db.NewQuery(`SELECT posted, held FROM account WHERE partner_id = $1 AND owner_id = $2 ORDER BY id FOR UPDATE`)
-	closeAccounts = db.NewCommand(`UPDATE account SET closed = TRUE WHERE partner_id = $1 AND owner_id = $2`)
+	closeAccounts = db.NewCommand(`UPDATE account SET closed = TRUE WHERE partner_id = $1 AND owner_id = $2 AND purpose = 'balance'`)
 )
 
 // OpenAccount opens an account with nothing on it and answers its id.
@@ -129,8 +129,9 @@ func LockEmpty(tx *db.Tx, partner int64, owner clock.ID) (bool, error) {
 	return empty, rows.Err()
 }
 
-// CloseAccounts ends a customer's accounts. It fails, now or at the commit, while anything is on them, and
-// so does every later transfer that would put something there: account_open.
+// CloseAccounts ends a customer's balances. It fails, now or at the commit, while anything is on them, and
+// so does every later transfer that would put something there: account_open. Receivables stay open: a debit that
+// cannot be refused may still come, and has to be booked.
 func CloseAccounts(tx *db.Tx, partner int64, owner clock.ID) { tx.Write(closeAccounts, partner, owner) }
 
 // FindCustomer reads a customer's accounts of one currency; db.ErrNoRows when there are none.

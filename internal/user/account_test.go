@@ -526,3 +526,30 @@ func TestVerifyNamesDeletedUsersWithOpenAccounts(t *testing.T) {
 		}
 	})
 }
+
+func TestADebitThatCannotBeRefusedIsOwedAfterDeletion(t *testing.T) {
+	each(t, func(o *office) {
+		u := o.open("leaver", true)
+		if err := o.delete("leaver"); err != nil {
+			o.Fatal(err)
+		}
+		o.must(func(tx *db.Tx) error {
+			fees, err := ledger.FindAccount(tx, 1, ledger.PartnerItself, ledger.Fees, o.euro)
+			if err != nil {
+				return err
+			}
+			return ledger.Collect(tx, 1, ledger.Operation{Type: "TEST", ID: clock.NewID()}, o.now.Now(), u.ID, "fee", fees, o.eur(5))
+		})
+		err := o.db.View(o.Context(), func(r db.Reader) error {
+			debts, err := ledger.Debts(r, 1, o.catalog.Currency)
+			if len(debts) != 1 || debts[0].Owner != u.ID || debts[0].Amount.Units() != 5 {
+				o.Errorf("owed is %v, want 5 cents by the deleted user", debts)
+			}
+			return err
+		})
+		if err != nil {
+			o.Error(err)
+		}
+		o.sound()
+	})
+}

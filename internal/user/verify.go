@@ -11,9 +11,9 @@ import (
 var selectHalfDeleted = db.NewQuery(`
 	SELECT u.partner_id, u.id FROM users u
 	WHERE u.deleted_at <> 0 AND EXISTS (
-		SELECT 1 FROM account a WHERE a.partner_id = u.partner_id AND a.owner_id = u.id AND NOT a.closed)`)
+		SELECT 1 FROM account a WHERE a.partner_id = u.partner_id AND a.owner_id = u.id AND a.purpose = 'balance' AND NOT a.closed)`)
 
-// Verify names the deleted users with an account that is not closed: money could still reach it.
+// Verify names the deleted users with a balance that is not closed: money could still reach it.
 func Verify(_ context.Context, r db.Reader) ([]string, error) {
 	rows := r.Rows(selectHalfDeleted)
 	defer rows.Close()
@@ -24,7 +24,7 @@ func Verify(_ context.Context, r db.Reader) ([]string, error) {
 		if err := rows.Scan(&partner, &id); err != nil {
 			return nil, err
 		}
-		violations = append(violations, fmt.Sprintf("I4: user %s of partner %d is deleted and has an open account", id, partner))
+		violations = append(violations, fmt.Sprintf("I4: user %s of partner %d is deleted and has an open balance", id, partner))
 	}
 	return violations, rows.Err()
 }

@@ -35,6 +35,9 @@ type user struct {
 	verification string
 	active       bool
 	review       bool // a person must decide
+	suspended    bool // by the partner
+	deleted      bool
+	stuck        int // deposits that wait on suspense
 }
 
 type hold struct {
@@ -141,9 +144,20 @@ const (
 	expired  = "EXPIRED"
 )
 
-func (m *model) mayDecide(o owner) string {
-	if _, known := m.users[o]; !known {
+// mayRead also tells whether a user may be suspended, and the suspension lifted.
+func (m *model) mayRead(o owner) string {
+	if u, known := m.users[o]; !known || u.deleted {
 		return "P412"
+	}
+	return ""
+}
+
+func (m *model) mayDecide(o owner) string {
+	if code := m.mayRead(o); code != "" {
+		return code
+	}
+	if m.users[o].suspended {
+		return "P455"
 	}
 	return ""
 }
@@ -171,14 +185,44 @@ func (m *model) decide(o owner, document string) {
 	m.users[o] = u
 }
 
+func (m *model) suspend(o owner, suspended bool) {
+	u := m.users[o]
+	u.suspended = suspended
+	m.users[o] = u
+}
+
+func (m *model) mayDelete(o owner) string {
+	if code := m.mayRead(o); code != "" {
+		return code
+	}
+	open := m.users[o].review || m.users[o].stuck > 0
+	for _, d := range m.deposits {
+		open = open || d.owner == o
+	}
+	if open || m.figures[o.account("balance")] != (figures{}) || m.owed(o) != 0 {
+		return "P463"
+	}
+	return ""
+}
+
+func (m *model) remove(o owner) {
+	u := m.users[o]
+	u.deleted = true
+	m.users[o] = u
+}
+
 // Money.
 
-// fit tells why one of two sides may not pay or receive.
-func (m *model) fit(sides ...owner) string {
+// fit tells why one of two sides may not pay, or not receive.
+func (m *model) fit(from, to owner) string {
+	sides := []owner{from, to}
 	for _, o := range sides {
-		if _, known := m.users[o]; !known && o.name != "" {
+		if o.name != "" && m.mayRead(o) != "" {
 			return "P412"
 		}
+	}
+	if m.users[from].suspended {
+		return "P455"
 	}
 	for _, o := range sides {
 		if o.name != "" && m.users[o].verification != "VERIFIED" {
@@ -223,6 +267,9 @@ func (m *model) book(now time.Time) {
 		m.move(operator.account("bank"), operator.account("clearing"), d.cents)
 		if d.name != "" && m.users[d.owner].verification != "VERIFIED" {
 			m.move(clearing, d.itself().account("suspense"), d.cents)
+			u := m.users[d.owner]
+			u.stuck++
+			m.users[d.owner] = u
 		} else {
 			m.credit(clearing, d.owner, d.cents)
 			m.tell(id, "sepa-deposit")
@@ -276,16 +323,25 @@ func (m *model) release(id string) {
 
 // Corrections.
 
+func (m *model) mayCorrect(o owner) string {
+	if o.name == "" {
+		return ""
+	}
+	return m.mayRead(o)
+}
+
 func (m *model) propose(id string, o owner, cents int64, by string) {
 	m.cases[id] = proposal{owner: o, number: len(m.cases), cents: cents, by: by, state: "PENDING"}
 }
 
-func (m *model) mayDecideCase(id, by string) string {
+func (m *model) mayDecideCase(id, verdict, by string) string {
 	switch c := m.cases[id]; {
 	case c.state != "PENDING":
 		return "decided"
 	case c.by == by:
 		return "same person"
+	case verdict == "APPROVED" && c.cents > 0 && m.users[c.owner].deleted:
+		return "P412" // what is taken is owed, but nothing can be given any more
 	}
 	return ""
 }

@@ -23,6 +23,9 @@ type operation struct {
 var everywhere = []operation{
 	{"create user", 8, (*player).createUser},
 	{"decide identity", 9, (*player).decideIdentity},
+	{"suspend", 3, (*player).suspend},
+	{"unsuspend", 4, (*player).unsuspend},
+	{"delete user", 3, (*player).deleteUser},
 	{"deposit", 12, (*player).deposit},
 	{"transfer", 26, (*player).transfer},
 	{"replay", 8, (*player).replay},
@@ -133,12 +136,40 @@ func (p *player) decideIdentity() error {
 	})
 }
 
+func (p *player) suspend() error { return p.mark("suspend", true) }
+
+func (p *player) unsuspend() error { return p.mark("unsuspend", false) }
+
+func (p *player) mark(verb string, suspended bool) error {
+	q := p.party()
+	o := p.someUser(q)
+	return p.manage(q, o, http.MethodPatch, "/v1/user/"+verb+"/"+o.name, p.model.mayRead(o), func(m *model, _ answer) {
+		m.suspend(o, suspended)
+	})
+}
+
+// deleteUser deletes somebody, now and then whoever it is, mostly one of those who can be deleted.
+func (p *player) deleteUser() error {
+	q := p.party()
+	o := p.someUser(q)
+	for try := 0; try < 5 && p.model.mayDelete(o) != ""; try++ {
+		o = p.someUser(q)
+	}
+	return p.manage(q, o, http.MethodDelete, "/v1/user/"+o.name, p.model.mayDelete(o), func(m *model, _ answer) { m.remove(o) })
+}
+
+// manage makes a change of an account that needs no body. It sends one, which is ignored.
+func (p *player) manage(q *party, o owner, method, path, code string, effect func(m *model, got answer)) error {
+	r := &request{party: q, method: method, path: path, key: p.newKey(), body: []byte("{}")}
+	return p.change(r, func(answer) string { return p.model.users[o].id }, wish{code: code, effect: effect})
+}
+
 // iban is where an owner's payments go; empty while there is none.
 func (p *player) iban(q *party, o owner) (string, error) {
 	if o.name == "" {
 		return q.iban, nil
 	}
-	if !p.model.users[o].active {
+	if !p.model.users[o].active || p.model.users[o].deleted {
 		return "", nil
 	}
 	got, err := p.ask(&request{party: q, method: http.MethodGet, path: "/v1/sepa-deposit/info/" + o.name}, wish{})
@@ -277,7 +308,7 @@ func (p *player) read() error {
 	path, code := "/v1/partner/balances", ""
 	if o.name != "" {
 		path = "/v1/user/balances/" + o.name
-		code = p.model.mayDecide(o)
+		code = p.model.mayRead(o)
 	}
 	_, err := p.ask(&request{party: q, method: http.MethodGet, path: path}, wish{code: code, check: func(got answer) error {
 		var shown struct {

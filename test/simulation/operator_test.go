@@ -33,7 +33,7 @@ func (p *player) propose() error {
 	by := persons[p.rng.IntN(len(persons))]
 	var made adjustment.Adjustment
 	return p.perform(deed{
-		what: fmt.Sprintf("propose a correction of %v by %d", o, cents),
+		what: fmt.Sprintf("propose a correction of %v by %d", o, cents), want: p.model.mayCorrect(o),
 		do: func(ctx context.Context) (err error) {
 			made, err = p.app.Adjustments.Propose(ctx, adjustment.Proposal{
 				Partner: q.id, User: o.name, Amount: money.New(cents, euro), Reason: "test", By: by,
@@ -83,7 +83,7 @@ func (p *player) decideCase() error {
 	}
 	return p.perform(deed{
 		what: fmt.Sprintf("correction %d of %v by %d: %s", before.number, before.owner, before.cents, verdict),
-		want: p.model.mayDecideCase(id, by),
+		want: p.model.mayDecideCase(id, verdict, by),
 		do: func(ctx context.Context) error {
 			_, err := decide(ctx, parsed, by)
 			return err
