@@ -2,6 +2,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,7 @@ import (
 	"kontor/internal/money"
 	"kontor/internal/page"
 	"kontor/internal/partner"
+	"kontor/internal/rail/idcheck"
 	"kontor/internal/ratelimit"
 	"kontor/internal/sepa"
 	"kontor/internal/trace"
@@ -46,6 +48,9 @@ import (
 // shutdownTimeout is how long running requests may take when the program stops.
 const shutdownTimeout = 20 * time.Second
 
+// defaultPagesURL is where a node on a developer's machine serves.
+const defaultPagesURL = "http://127.0.0.1:8080"
+
 // flushTimeout is how long a collector of spans may take then.
 const flushTimeout = 3 * time.Second
 
@@ -56,6 +61,7 @@ type Config struct {
 	Environment  partner.Environment
 	CatalogDir   string // the operator's own data files; empty: the built-in ones
 	Bank         sepa.Bank
+	PagesURL     string        // where users' browsers reach the hosted pages; empty: on this machine
 	SandboxDelay time.Duration // before a simulated rail answers
 	Clock        clock.Clock
 	Log          *slog.Logger
@@ -150,6 +156,14 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 	a.keys = idempotency.New(v)
 	a.limits = ratelimit.New(d, node, cfg.Log)
 	transfers := transfer.NewService(cfg.Clock, events)
+	identities, err := identity.NewService(identity.Config{
+		DB: d, Vault: v, Clock: cfg.Clock, Catalog: cat, Users: users, Jobs: a.jobs,
+		Checker: idcheck.Builtin{Staging: cfg.Environment == partner.Staging}, Activators: []identity.Activator{payments},
+		Staging: cfg.Environment == partner.Staging, Delay: cfg.SandboxDelay, PagesURL: cmp.Or(cfg.PagesURL, defaultPagesURL),
+	})
+	if err != nil {
+		return nil, err
+	}
 	prices, err := openMarket(ctx, cfg, a)
 	if err != nil {
 		return nil, err
@@ -159,10 +173,10 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 	})
 	a.API = httpapi.Config{
 		DB: d, Catalog: cat, Contract: contracts, Environment: cfg.Environment, Partners: a.Partners, Users: users,
-		Identity:  identity.NewService(v, cfg.Clock, users, payments),
+		Identity:  identities,
 		Transfers: transfers,
 		Exchange:  exchanges,
-		History:   history.NewService(cfg.Clock, payments, a.Adjustments, exchanges, transfers), // those that search the ledger come last
+		History:   history.NewService(cfg.Clock, payments, a.Adjustments, exchanges, identities, transfers), // those that search the ledger come last
 		Events:    events, Clock: cfg.Clock,
 		Cursors: page.NewCursors(v),
 		SEPA:    payments, Keys: a.keys, Limits: a.limits, Guesses: ratelimit.NewGuesses(), Log: cfg.Log, Ready: a.ready,

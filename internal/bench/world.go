@@ -17,7 +17,6 @@ import (
 	"kontor/internal/clock"
 	"kontor/internal/db"
 	"kontor/internal/event"
-	"kontor/internal/identity"
 	"kontor/internal/money"
 	"kontor/internal/partner"
 	"kontor/internal/sepa"
@@ -179,8 +178,7 @@ func activate(ctx context.Context, a *app.App, id int64, users []string) error {
 	return a.DB.Update(ctx, func(tx *db.Tx) error {
 		tx.Locked()
 		for _, u := range users {
-			outcome := identity.Outcome{Status: identity.Successful}
-			if _, err := a.API.Identity.Decide(tx, id, u, person.DocumentNumber, outcome); err != nil {
+			if _, err := a.API.Identity.Activate(tx, id, u, person.DocumentNumber); err != nil {
 				return err
 			}
 		}

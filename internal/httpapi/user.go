@@ -73,26 +73,31 @@ func (a *api) GetUser(w http.ResponseWriter, r *http.Request, externalUserID str
 		if err != nil {
 			return oas.User{}, err
 		}
-		status, err := identity.FindStatus(rd, u)
+		status, err := a.Identity.FindStatus(rd, u)
+		if err != nil {
+			return oas.User{}, err
+		}
+		missing, err := a.missing(rd, status)
 		if err != nil {
 			return oas.User{}, err
 		}
 		out := oas.User{
 			UserId: u.ID.String(), ExternalUserId: u.ExternalID, Model: userModel(u), Status: oas.UserStatus(u.Status()),
-			MissingForActivation: missing(status),
+			MissingForActivation: missing,
 			SuspendedByPartner:   !u.SuspendedAt.IsZero(), FrozenByOperator: !u.FrozenAt.IsZero(),
 			Verification: oas.UserVerification{
 				VerificationStatus: oas.VerificationStatus(u.Verification), ManualReview: u.UnderReview,
-				PoaRequired: u.Model == user.KYC && a.poaRequired(p, person.Country) && !u.Active(),
+				VerificationId: optional(status.Attempt.Link),
+				PoaRequired:    u.Model == user.KYC && a.poaRequired(p, person.Country) && !u.Active(),
 			},
 			Profile: profile(u, person), CreatedAt: clock.Format(u.CreatedAt), ActivatedAt: optionalTime(u.ActivatedAt),
 		}
-		if status.Attempt != "" {
-			attempt := oas.AttemptStatus(status.Attempt)
+		if status.Attempt.Status != "" {
+			attempt := oas.AttemptStatus(status.Attempt.Status)
 			out.Verification.AttemptStatus = &attempt
 		}
-		if status.Reason != "" {
-			reason := oas.RejectionReason(status.Reason)
+		if status.Attempt.Reason != "" {
+			reason := oas.RejectionReason(status.Attempt.Reason)
 			out.Verification.RejectionReason = &reason
 		}
 		return out, nil
@@ -100,20 +105,16 @@ func (a *api) GetUser(w http.ResponseWriter, r *http.Request, externalUserID str
 }
 
 // missing tells what still has to happen before a user is active.
-func missing(s identity.Status) []oas.MissingForActivation {
-	switch {
-	case s.User.Active(), s.User.Model == user.NoKYC:
-		return []oas.MissingForActivation{}
-	case s.ManualReview:
-		return []oas.MissingForActivation{{
-			Condition: "MANUAL_REVIEW", WaitingFor: "OPERATOR",
-			NextStep: "Wait: a person is looking at the user.",
-		}}
+func (a *api) missing(rd db.Reader, s identity.Status) ([]oas.MissingForActivation, error) {
+	found, err := a.Identity.Missing(rd, s)
+	all := make([]oas.MissingForActivation, len(found))
+	for i, m := range found {
+		all[i] = oas.MissingForActivation{
+			Condition:  oas.MissingForActivationCondition(m.Condition),
+			WaitingFor: oas.MissingForActivationWaitingFor(m.WaitingFor), NextStep: m.NextStep,
+		}
 	}
-	return []oas.MissingForActivation{{
-		Condition: "IDENTITY", WaitingFor: "PARTNER",
-		NextStep: "Have the identity checked; in the sandbox POST /v1/sandbox/user/{externalUserId}/activate does it.",
-	}}
+	return all, err
 }
 
 // profile shows personal data as the partner sent them. The one line of an older body's address stands in
@@ -144,31 +145,10 @@ func optionalTime(t time.Time) *string {
 // SandboxActivateUser decides a user's identity check as the caller wants it.
 func (a *api) SandboxActivateUser(w http.ResponseWriter, r *http.Request, externalUserID string, _ oas.SandboxActivateUserParams) {
 	change(a, w, r, "sandboxActivateUser", func(tx *db.Tx, p partner.Partner, body oas.SandboxActivation) (result, error) {
-		number := strings.TrimSpace(value(body.DocumentNumber))
-		if number == "" {
-			var err error
-			if number, err = a.documentNumber(tx, p, externalUserID); err != nil {
-				return result{}, err
-			}
-		}
-		outcome, err := identity.SandboxOutcome(number)
-		if err != nil {
-			return result{}, err
-		}
-		s, err := a.Identity.Decide(tx, p.ID, externalUserID, number, outcome)
+		s, err := a.Identity.Activate(tx, p.ID, externalUserID, strings.TrimSpace(value(body.DocumentNumber)))
 		return result{status: http.StatusOK, object: s.User.ID, body: oas.SandboxActivated{
 			ExternalUserId: s.User.ExternalID, VerificationStatus: oas.VerificationStatus(s.User.Verification),
-			AttemptStatus: oas.AttemptStatus(s.Attempt), ManualReview: s.ManualReview,
+			AttemptStatus: oas.AttemptStatus(s.Attempt.Status), ManualReview: s.Attempt.ManualReview,
 		}}, err
 	})
-}
-
-// documentNumber is the number that the user was created with, if any.
-func (a *api) documentNumber(rd db.Reader, p partner.Partner, externalUserID string) (string, error) {
-	u, err := user.Find(rd, p.ID, externalUserID)
-	if err != nil {
-		return "", err
-	}
-	person, err := a.Users.FindPerson(rd, u)
-	return person.DocumentNumber, err
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"kontor/internal/catalog"
 	"kontor/internal/clock"
 	"kontor/internal/db"
 	"kontor/internal/fault"
@@ -58,8 +59,17 @@ func (s *Service) OpenPartner(tx *db.Tx, partner int64, at time.Time) error {
 	return s.open(tx, partner, ledger.PartnerItself, at)
 }
 
-// Activate gives a user who becomes active an account.
-func (s *Service) Activate(tx *db.Tx, u user.User) error {
+// Activate gives a user who becomes active an account, if those who live there get one. A user who has an account
+// keeps it.
+func (s *Service) Activate(tx *db.Tx, u user.User, residence catalog.Country) error {
+	if !residence.IBAN {
+		return nil
+	}
+	_, err := s.FindAccount(tx, u.Partner, u.ID)
+	var known *fault.Error
+	if !errors.As(err, &known) || known.Code != fault.BalanceNotActive {
+		return err
+	}
 	return s.open(tx, u.Partner, u.ID, s.clock.Now())
 }
 
