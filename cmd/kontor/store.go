@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,6 +60,7 @@ type store struct {
 	MasterKey     string `help:"Master key: 32 bytes in base64." env:"KONTOR_MASTER_KEY"`
 	MasterKeyFile string `help:"File that holds the master key." env:"KONTOR_MASTER_KEY_FILE" type:"path"`
 	Environment   string `help:"What this deployment is: staging or production." enum:"staging,production" default:"staging" env:"KONTOR_ENVIRONMENT"`
+	Documents     string `help:"Folder of users' documents, which all nodes share. Without it: documents in the data folder." env:"KONTOR_DOCUMENTS" type:"path"`
 	Catalog       string `help:"Folder with data files that replace the built-in currencies, countries and fees." env:"KONTOR_CATALOG" type:"path"`
 }
 
@@ -101,7 +103,7 @@ func (s store) open(ctx context.Context, log *slog.Logger, sandbox bool, delay t
 		}
 	}
 	cfg := app.Config{
-		Database: s.target(), MasterKey: key, Environment: partner.Environment(s.Environment), CatalogDir: s.Catalog,
+		Database: s.target(), MasterKey: key, Documents: cmp.Or(s.Documents, filepath.Join(s.Data, "documents")), Environment: partner.Environment(s.Environment), CatalogDir: s.Catalog,
 		Bank: bank, SandboxDelay: delay, Clock: clock.System(), Log: log,
 	}
 	for _, set := range more {

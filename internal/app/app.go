@@ -58,6 +58,7 @@ const flushTimeout = 3 * time.Second
 type Config struct {
 	Database     string // a postgres:// URL or the path of an SQLite file
 	MasterKey    []byte
+	Documents    string // folder of users' documents; empty: beside the SQLite file
 	Environment  partner.Environment
 	CatalogDir   string // the operator's own data files; empty: the built-in ones
 	Bank         sepa.Bank
@@ -91,6 +92,7 @@ type App struct {
 	Compliance  *compliance.Service
 	Officers    *console.Accounts
 	Console     console.Config
+	Uploads     *identity.Uploads
 
 	log       *slog.Logger
 	deliverer *event.Deliverer
@@ -152,13 +154,14 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 	a.Adjustments = adjustment.NewService(d, cfg.Clock, cat.Currency)
 	a.Compliance = newCompliance(cfg, a, v)
 	users := user.NewService(v, cfg.Clock, cat, events)
-	users.Attach(d, a.jobs, user.Others{Operations: []user.OpenOperations{payments}})
 	a.keys = idempotency.New(v)
 	a.limits = ratelimit.New(d, node, cfg.Log)
 	transfers := transfer.NewService(cfg.Clock, events)
+	a.Uploads = newUploads(cfg, d, v, users, a.jobs, a.Partners)
 	identities, err := identity.NewService(identity.Config{
 		DB: d, Vault: v, Clock: cfg.Clock, Catalog: cat, Users: users, Jobs: a.jobs,
 		Checker: idcheck.Builtin{Staging: cfg.Environment == partner.Staging}, Activators: []identity.Activator{payments},
+		Documents: a.Uploads, Proofs: a.Uploads,
 		Staging: cfg.Environment == partner.Staging, Delay: cfg.SandboxDelay, PagesURL: cmp.Or(cfg.PagesURL, defaultPagesURL),
 	})
 	if err != nil {
@@ -171,9 +174,14 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 	exchanges := exchange.NewService(exchange.Config{
 		DB: d, Clock: cfg.Clock, Catalog: cat, Events: events, Market: prices, Guard: cfg.ExchangeGuard,
 	})
+	a.Uploads.Join(identities)
+	users.Attach(d, a.jobs, user.Others{
+		Operations: []user.OpenOperations{payments}, Erasers: []user.Eraser{a.Uploads, identities},
+	})
 	a.API = httpapi.Config{
 		DB: d, Catalog: cat, Contract: contracts, Environment: cfg.Environment, Partners: a.Partners, Users: users,
 		Identity:  identities,
+		Uploads:   a.Uploads,
 		Transfers: transfers,
 		Exchange:  exchanges,
 		History:   history.NewService(cfg.Clock, payments, a.Adjustments, exchanges, identities, transfers), // those that search the ledger come last
@@ -240,6 +248,7 @@ func (a *App) Serve(ctx context.Context, listener net.Listener, roles Roles) err
 	if roles.Worker {
 		group.Go(func() error { a.deliverer.Run(ctx); return nil })
 		group.Go(func() error { a.keeper.Run(ctx); return nil })
+		group.Go(func() error { return a.Uploads.Run(ctx) })
 		group.Go(func() error { a.jobs.Run(ctx); return nil })
 		group.Go(func() error { a.API.Exchange.Run(ctx, a.log); return nil })
 		group.Go(func() error { return a.keys.Run(ctx, a.DB, a.log) })

@@ -33,14 +33,13 @@ type Folder struct {
 	table, column string
 }
 
-// NewFolder makes the folder if it is missing. table and column say of what the blobs are the content: they are bound
-// to the ciphertext, with the blob's id.
-func NewFolder(root string, v *vault.Vault, table, column string) (*Folder, error) {
-	if err := os.MkdirAll(root, 0o700); err != nil {
-		return nil, err
-	}
-	return &Folder{root: root, vault: v, table: table, column: column}, nil
+// NewFolder keeps blobs in a folder, which is made when the first one is stored. table and column say of what the blobs
+// are the content: they are bound to the ciphertext, with the blob's partner and id.
+func NewFolder(root string, v *vault.Vault, table, column string) *Folder {
+	return &Folder{root: root, vault: v, table: table, column: column}
 }
+
+var errNoFolder = errors.New("blob: no folder is set")
 
 func (f *Folder) place(ref Ref) vault.Place {
 	return vault.Place{Table: f.table, Column: f.column, Row: strconv.FormatInt(ref.Partner, 10) + "/" + ref.ID.String()}
@@ -59,6 +58,12 @@ func (f *Folder) path(ref Ref) string {
 // Put implements Store.
 func (f *Folder) Put(ctx context.Context, ref Ref, content io.Reader, limit int64) (int64, error) {
 	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	if f.root == "" {
+		return 0, errNoFolder
+	}
+	if err := os.MkdirAll(f.root, 0o700); err != nil {
 		return 0, err
 	}
 	partner, shard, name := names(ref)
@@ -123,6 +128,7 @@ func (f *Folder) Delete(_ context.Context, ref Ref) error {
 // Sweep implements Store.
 func (f *Folder) Sweep(ctx context.Context, before time.Time, unknown func(context.Context, int64, []clock.ID) ([]clock.ID, error)) (removed int, err error) {
 	partners, err := os.ReadDir(f.root)
+	err = ignoreMissing(err) // nothing was stored yet
 	for _, entry := range partners {
 		partner, notANumber := strconv.ParseInt(entry.Name(), 10, 64)
 		if notANumber != nil {

@@ -30,11 +30,7 @@ func open(t *testing.T) (*blob.Folder, string) {
 		t.Fatal(err)
 	}
 	root := filepath.Join(t.TempDir(), "documents")
-	f, err := blob.NewFolder(root, v, "document", "content")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f, root
+	return blob.NewFolder(root, v, "document", "content"), root
 }
 
 // files are the paths of all files below a folder.

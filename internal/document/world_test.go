@@ -6,54 +6,22 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
-	"image"
-	"image/color"
-	"image/jpeg"
-	"image/png"
 	"strings"
-	"testing"
+
+	"kontor/internal/document/documenttest"
 )
 
-// picture is a picture with something to see in it: left part dark, with a bright corner at the top.
-func picture(w, h int) *image.NRGBA {
-	p := image.NewNRGBA(image.Rect(0, 0, w, h))
-	for y := range h {
-		for x := range w {
-			c := color.NRGBA{R: uint8(x * 255 / w), G: 90, B: 200, A: 255}
-			if x < w/4 && y < h/4 {
-				c = color.NRGBA{R: 250, G: 250, B: 20, A: 255}
-			}
-			p.SetNRGBA(x, y, c)
-		}
-	}
-	return p
-}
+// Short names of what tests are full of.
+var (
+	picture = documenttest.Picture
+	flat    = documenttest.Flat
+	asJPEG  = documenttest.JPEG
+	asPNG   = documenttest.PNG
+	pdf     = documenttest.PDF
+	pages   = documenttest.Pages
+)
 
-func flat(w, h int) *image.NRGBA {
-	p := image.NewNRGBA(image.Rect(0, 0, w, h))
-	for i := range p.Pix {
-		p.Pix[i] = 200
-	}
-	return p
-}
-
-func asJPEG(t testing.TB, p image.Image) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	if err := jpeg.Encode(&b, p, nil); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
-func asPNG(t testing.TB, p image.Image) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	if err := png.Encode(&b, p); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
+const page = documenttest.Page
 
 // insert puts a segment or chunk behind the beginning of a file.
 func insert(file []byte, at int, piece []byte) []byte {
@@ -99,29 +67,6 @@ func exif(order binary.AppendByteOrder, begin string, orientation uint16) string
 	}
 	b = order.AppendUint32(b, 0)
 	return string(b) + "Test Camera\x00GPS 54.6872N 25.2797E"
-}
-
-// pdf is a PDF with objects that are put into it as they are.
-func pdf(objects ...string) []byte {
-	var b bytes.Buffer
-	b.WriteString("%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
-	for i, o := range objects {
-		fmt.Fprintf(&b, "%d 0 obj\n%s\nendobj\n", i+1, o)
-	}
-	b.WriteString("xref\n0 1\n0000000000 65535 f \ntrailer\n<< /Root 1 0 R /Size 2 >>\nstartxref\n9\n%%EOF\n")
-	return b.Bytes()
-}
-
-// page is a page object.
-const page = "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] >>"
-
-// pages are n page objects, behind a catalogue and their tree.
-func pages(n int) []string {
-	all := []string{"<< /Type /Catalog /Pages 2 0 R >>", fmt.Sprintf("<< /Type /Pages /Count %d >>", n)}
-	for range n {
-		all = append(all, page)
-	}
-	return all
 }
 
 // deflated is a stream object of deflated content.

@@ -37,7 +37,7 @@ func testAPI(t *testing.T, d *db.DB) *api {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &api{Config{DB: d, Catalog: cat, Contract: con, Keys: idempotency.New(v), Log: slog.New(slog.DiscardHandler)}}
+	return &api{Config: Config{DB: d, Catalog: cat, Contract: con, Keys: idempotency.New(v), Log: slog.New(slog.DiscardHandler)}}
 }
 
 // send makes the same request of partner 1, under the same idempotency key, each time.

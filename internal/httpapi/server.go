@@ -51,6 +51,7 @@ type Config struct {
 	Partners    *partner.Service
 	Users       *user.Service
 	Identity    *identity.Service
+	Uploads     *identity.Uploads
 	Transfers   *transfer.Service
 	Exchange    *exchange.Service
 	SEPA        *sepa.Service
@@ -77,7 +78,10 @@ type NotReady struct {
 }
 
 // api implements the generated interface: one method per operation of the contract.
-type api struct{ Config }
+type api struct {
+	Config
+	uploads *gate
+}
 
 var _ oas.ServerInterface = (*api)(nil)
 
@@ -96,7 +100,7 @@ func NewServer(cfg Config, handler http.Handler) *http.Server {
 
 // NewHandler makes the API's routes.
 func NewHandler(cfg Config) http.Handler {
-	a := &api{cfg}
+	a := &api{Config: cfg, uploads: newGate(uploadsAtOnce, partnersShare, waitForUploads)}
 	root := chi.NewRouter()
 	root.Use(middleware.GetHead, withRawPath, withRequestID, a.logged, a.recovered, withTimeout)
 	root.NotFound(func(w http.ResponseWriter, r *http.Request) { a.fail(w, r, fault.New(fault.NotFound)) })
@@ -115,7 +119,7 @@ func NewHandler(cfg Config) http.Handler {
 // NewOperations makes the routes of the operator's own listener: metrics, and health, which a node without the
 // API shows nowhere else.
 func NewOperations(cfg Config) http.Handler {
-	a := &api{cfg}
+	a := &api{Config: cfg}
 	root := chi.NewRouter()
 	root.Use(withRequestID, a.recovered, withTimeout)
 	root.NotFound(func(w http.ResponseWriter, r *http.Request) { a.fail(w, r, fault.New(fault.NotFound)) })

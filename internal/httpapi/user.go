@@ -88,9 +88,17 @@ func (a *api) GetUser(w http.ResponseWriter, r *http.Request, externalUserID str
 			Verification: oas.UserVerification{
 				VerificationStatus: oas.VerificationStatus(u.Verification), ManualReview: u.UnderReview,
 				VerificationId: optional(status.Attempt.Link),
-				PoaRequired:    u.Model == user.KYC && a.poaRequired(p, person.Country) && !u.Active(),
+				PoaRequired: u.Model == user.KYC && !u.Active() &&
+					a.Uploads.ProofRequired(p.Settings.Text("poa.required"), person.Country, status.Attempt.HighRisk()),
 			},
 			Profile: profile(u, person), CreatedAt: clock.Format(u.CreatedAt), ActivatedAt: optionalTime(u.ActivatedAt),
+		}
+		proof, err := a.Uploads.ProofStatus(rd, u)
+		if err != nil {
+			return oas.User{}, err
+		}
+		if proof != "" {
+			out.Verification.PoaStatus = (*oas.PoaStatus)(&proof)
 		}
 		if status.Attempt.Status != "" {
 			attempt := oas.AttemptStatus(status.Attempt.Status)

@@ -150,6 +150,10 @@ func (a Attempt) exists() bool { return a.Number > 0 }
 // open tells whether the attempt can still become something.
 func (a Attempt) open() bool { return a.Status == Pending || a.Status == InVerification }
 
+// HighRisk tells whether a compliance officer looks or looked at the user, who then has to prove the address where the
+// partner's rule says so. The sandbox's own attempts prove nothing.
+func (a Attempt) HighRisk() bool { return a.Flagged && a.Method != Staged }
+
 const attemptColumns = `partner_id, user_id, attempt, id, method, status, manual_review, flagged, rejection_reason, claims, link,
 	fee, consented_at, submitted_at, requested_at, decided_at, expires_at, created_at`
 

@@ -73,7 +73,7 @@ func (s *Service) Request(tx *db.Tx, partner int64, externalID string, declared 
 		if err := s.complete(r, u, *a); err != nil {
 			return false, err
 		}
-		proof, err := s.proof(r, u, false)
+		proof, err := s.proof(r, u, a.HighRisk())
 		if err != nil {
 			return false, err
 		}
@@ -119,7 +119,7 @@ func (s *Service) Activate(tx *db.Tx, partner int64, externalID, documentNumber 
 		c.Staged = true
 		return s.Checker.Check(c)
 	}
-	return s.settle(tx, partner, externalID, check, func(_ db.Reader, u user.User, a *Attempt) (bool, error) {
+	st, err := s.settle(tx, partner, externalID, check, func(_ db.Reader, u user.User, a *Attempt) (bool, error) {
 		if err := mayVerify(u); err != nil {
 			return false, err
 		}
@@ -134,6 +134,18 @@ func (s *Service) Activate(tx *db.Tx, partner int64, externalID, documentNumber 
 		a.RequestedAt = s.Clock.Now()
 		return true, nil
 	})
+	if err != nil || st.Attempt.Method == Staged || st.Attempt.Status != Successful || st.User.Active() || s.Proofs == nil {
+		return st, err
+	}
+	// The partner's own attempt was accepted, and only the proof of address is missing.
+	if err := s.Proofs.SkipProof(tx, &st.User); err != nil {
+		return Status{}, err
+	}
+	if err := s.advance(tx, &st.User, st.Attempt); err != nil {
+		return Status{}, err
+	}
+	user.SaveState(tx, st.User)
+	return st, nil
 }
 
 // checkJob is the job that checks a submitted attempt. Its object is the attempt.

@@ -20,7 +20,9 @@
 //	    headers: {Idempotency-Key: k1}         (written as they are; null takes a default away; a list sends several)
 //	    body: {amount: "1.00", …}              (becomes JSON, numbers in the same characters) or
 //	    raw: '{"amount":1e400}'                (sent as it stands) or
-//	    rawHex: 7b 7d                          (bytes)
+//	    rawHex: 7b 7d                          (bytes) or
+//	    files: [{name: a.jpg, of: photo}]      (a form with files: the name, and which of those in upload_test.go; field:
+//	                                           where it is not files; cutOff: true beside it lets the form lack its end)
 //	    status: 201
 //	    answer: {transferId: $uuid:transfer}   (the whole answer) or
 //	    answerContains: {…}                    (members that must be there, at any depth)

@@ -43,6 +43,8 @@ type step struct {
 	Body           yaml.Node
 	Raw            *string
 	RawHex         string `yaml:"rawHex"`
+	Files          []upload
+	CutOff         bool `yaml:"cutOff"`
 	Each           []yaml.Node
 	Status         int
 	Answer         yaml.Node
@@ -117,7 +119,7 @@ func parse(text []byte) (*file, error) {
 // check refuses steps that would look as if they checked something.
 func (s *step) check() error {
 	bodies := 0
-	for _, given := range []bool{!s.Body.IsZero(), s.Raw != nil, s.RawHex != ""} {
+	for _, given := range []bool{!s.Body.IsZero(), s.Raw != nil, s.RawHex != "", s.Files != nil} {
 		if given {
 			bodies++
 		}
@@ -132,7 +134,7 @@ func (s *step) check() error {
 	case len(strings.Fields(s.Call)) != 2 && !strings.HasPrefix(s.Call, "${"):
 		return fmt.Errorf("call %q is not a method and a path", s.Call)
 	case bodies > 1:
-		return errors.New("body, raw and rawHex exclude each other")
+		return errors.New("body, raw, rawHex and files exclude each other")
 	case s.As != "" && s.As != "other":
 		return fmt.Errorf("as %q: there is only other", s.As)
 	case s.Parallel == 0 && (s.Status == 0 || s.Answer.IsZero() && s.AnswerContains.IsZero()):
@@ -145,6 +147,11 @@ func (s *step) check() error {
 		return fmt.Errorf("the statuses of %d parallel calls must count them all", s.Parallel)
 	case !s.Answer.IsZero() && !s.AnswerContains.IsZero():
 		return errors.New("answer and answerContains exclude each other")
+	}
+	for _, f := range s.Files {
+		if _, known := fixtures[f.Of]; !known && !strings.HasPrefix(f.Of, "${") {
+			return fmt.Errorf("there is no file %q", f.Of)
+		}
 	}
 	for i, e := range s.Events {
 		if e.Event == "" || e.Body.IsZero() {

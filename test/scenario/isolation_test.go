@@ -122,7 +122,13 @@ func (c *caller) probe(t *testing.T, o *operation, s slot, all ids, example map[
 			t.Fatal(err)
 		}
 	}
-	a := c.call(t, o.method, path, nil, text)
+	q := request{body: text}
+	if at(o.node, "requestBody", "$ref") != nil { // the only body that operations share is a form with files
+		if err := q.attach([]upload{{Name: "a.jpg", Of: "photo"}}, false, vars{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := c.call(t, o.method, path, q.headers, q.body)
 	if a.code() == "P500" || a.code() == "P403" || a.code() == "P404" {
 		t.Fatalf("%s %s with %s %q is no fair question: %s", o.method, path, s.name, value, a.body)
 	}

@@ -56,7 +56,7 @@ func start(t *testing.T, engine db.Engine) *platform {
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	a, err := app.Open(ctx, app.Config{
 		Database: dbtest.Target(t, engine), MasterKey: master, Environment: partner.Staging, Bank: sepa.SandboxBank,
-		SandboxDelay: sandboxDelay, Clock: clock.System(), CheckEvents: true,
+		SandboxDelay: sandboxDelay, Documents: t.TempDir(), Clock: clock.System(), CheckEvents: true,
 		Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {

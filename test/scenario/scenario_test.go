@@ -136,6 +136,9 @@ func (s *step) request(v vars) (request, error) {
 			return request{}, err
 		}
 	}
+	if s.Files != nil {
+		return q, q.attach(s.Files, s.CutOff, v)
+	}
 	q.body, err = s.payload(v)
 	return q, err
 }

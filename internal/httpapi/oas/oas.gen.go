@@ -18,6 +18,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 	"github.com/oapi-codegen/runtime"
+	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
 // Defines values for AttemptStatus.
@@ -359,6 +360,27 @@ func (e RejectionReason) Valid() bool {
 	case SUSPECTEDFRAUD:
 		return true
 	case UNDERAGE:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SandboxPoaDecisionStatus.
+const (
+	SandboxPoaDecisionStatusAPPROVED   SandboxPoaDecisionStatus = "APPROVED"
+	SandboxPoaDecisionStatusQUESTIONED SandboxPoaDecisionStatus = "QUESTIONED"
+	SandboxPoaDecisionStatusREJECTED   SandboxPoaDecisionStatus = "REJECTED"
+)
+
+// Valid indicates whether the value is a known member of the SandboxPoaDecisionStatus enum.
+func (e SandboxPoaDecisionStatus) Valid() bool {
+	switch e {
+	case SandboxPoaDecisionStatusAPPROVED:
+		return true
+	case SandboxPoaDecisionStatusQUESTIONED:
+		return true
+	case SandboxPoaDecisionStatusREJECTED:
 		return true
 	default:
 		return false
@@ -947,6 +969,12 @@ type FiatBalance struct {
 // FiatBalanceStatus WAITING_TO_BE_ACTIVATED is the older word for WAITING_FOR_ACTIVATION; your settings decide which one you get.
 type FiatBalanceStatus string
 
+// Files defines model for Files.
+type Files struct {
+	// Files The files. Their names are labels; nothing is read from them but the outcome that the sandbox is asked for.
+	Files []openapi_types.File `json:"files"`
+}
+
 // FixedAmount Exact decimal with all decimals of the currency, as a string.
 type FixedAmount = string
 
@@ -1191,6 +1219,15 @@ type Pesel = string
 // PoaStatus defines model for PoaStatus.
 type PoaStatus string
 
+// PoaVerificationStatusEvent defines model for PoaVerificationStatusEvent.
+type PoaVerificationStatusEvent struct {
+	// ExternalUserId Your own id of a user, unique among your users and never used again. 1 to 128 characters. Not allowed are the
+	// characters `/ ? # % \`, control characters, a space at either end, `.` and `..`, and the words balances, transactions,
+	// verification, kyc-files, poa-files, suspend and unsuspend.
+	ExternalUserId ExternalUserId `json:"externalUserId"`
+	Status         PoaStatus      `json:"status"`
+}
+
 // RateLock defines model for RateLock.
 type RateLock struct {
 	Id string `json:"id"`
@@ -1273,6 +1310,15 @@ type SandboxEvents struct {
 	// Last The highest sequence that there is. 0 before the first event.
 	Last int `json:"last"`
 }
+
+// SandboxPoaDecision defines model for SandboxPoaDecision.
+type SandboxPoaDecision struct {
+	// Status How the review ends.
+	Status SandboxPoaDecisionStatus `json:"status"`
+}
+
+// SandboxPoaDecisionStatus How the review ends.
+type SandboxPoaDecisionStatus string
 
 // SandboxRates The price of one unit in EUR by currency, which can be in any case; null for a market that is away.
 type SandboxRates map[string]*contract.Number
@@ -1898,6 +1944,13 @@ type SandboxActivateUserParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// SandboxDecidePoaParams defines parameters for SandboxDecidePoa.
+type SandboxDecidePoaParams struct {
+	// IdempotencyKey Makes it safe to send this request again: with the same key you get the first answer again. Choose a new key for each
+	// operation, a random UUID for example.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // CreateTransferParams defines parameters for CreateTransfer.
 type CreateTransferParams struct {
 	// IdempotencyKey Makes it safe to send this request again: with the same key you get the first answer again. Choose a new key for each
@@ -1922,6 +1975,20 @@ type CreateUserParams struct {
 // CreateUser201JSONResponseBody defines parameters for CreateUser.
 type CreateUser201JSONResponseBody struct {
 	union json.RawMessage
+}
+
+// UploadKycFilesParams defines parameters for UploadKycFiles.
+type UploadKycFilesParams struct {
+	// IdempotencyKey Makes it safe to send this request again: with the same key you get the first answer again. Choose a new key for each
+	// operation, a random UUID for example.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// UploadPoaFilesParams defines parameters for UploadPoaFiles.
+type UploadPoaFilesParams struct {
+	// IdempotencyKey Makes it safe to send this request again: with the same key you get the first answer again. Choose a new key for each
+	// operation, a random UUID for example.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // SuspendUserParams defines parameters for SuspendUser.
@@ -2025,6 +2092,9 @@ type SandboxSepaDepositJSONRequestBody = SandboxSepaDeposit
 // SandboxActivateUserJSONRequestBody defines body for SandboxActivateUser for application/json ContentType.
 type SandboxActivateUserJSONRequestBody = SandboxActivation
 
+// SandboxDecidePoaJSONRequestBody defines body for SandboxDecidePoa for application/json ContentType.
+type SandboxDecidePoaJSONRequestBody = SandboxPoaDecision
+
 // SandboxSetWebhookJSONRequestBody defines body for SandboxSetWebhook for application/json ContentType.
 type SandboxSetWebhookJSONRequestBody = SandboxWebhook
 
@@ -2036,6 +2106,12 @@ type CreateUserWithoutKycJSONRequestBody = NewUserWithoutKyc
 
 // CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
 type CreateUserJSONRequestBody = CreateUser
+
+// UploadKycFilesMultipartRequestBody defines body for UploadKycFiles for multipart/form-data ContentType.
+type UploadKycFilesMultipartRequestBody = Files
+
+// UploadPoaFilesMultipartRequestBody defines body for UploadPoaFiles for multipart/form-data ContentType.
+type UploadPoaFilesMultipartRequestBody = Files
 
 // UpdateUserJSONRequestBody defines body for UpdateUser for application/json ContentType.
 type UpdateUserJSONRequestBody = UserChange
@@ -2546,6 +2622,24 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/sandbox/user/{externalUserId}/activate (the `SandboxActivateUser` operationId).
 	SandboxActivateUser(ctx context.Context, externalUserId ExternalUserId, params *SandboxActivateUserParams, body SandboxActivateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// SandboxDecidePoaWithBody Decide on a proof of address
+	//
+	// Decides on the user's proof of address that is under review, at once and in place of a person.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/sandbox/user/{externalUserId}/poa (the `SandboxDecidePoa` operationId).
+	SandboxDecidePoaWithBody(ctx context.Context, externalUserId ExternalUserId, params *SandboxDecidePoaParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SandboxDecidePoa Decide on a proof of address
+	//
+	// Decides on the user's proof of address that is under review, at once and in place of a person.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/sandbox/user/{externalUserId}/poa (the `SandboxDecidePoa` operationId).
+	SandboxDecidePoa(ctx context.Context, externalUserId ExternalUserId, params *SandboxDecidePoaParams, body SandboxDecidePoaJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// SandboxGetWebhook Get the webhook address
 	//
 	// Where your webhooks go. Null means that none are sent; they stay in the event log.
@@ -2677,6 +2771,33 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/user/balances/{externalUserId} (the `GetUserBalances` operationId).
 	GetUserBalances(ctx context.Context, externalUserId ExternalUserId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UploadKycFilesWithBody Upload identity documents
+	//
+	// Method A: the pictures of a user's identity document, for the front, the back (not of a passport) and a selfie, in this
+	// order. Send one to three files a call; calls add up. JPEG, PNG or PDF, judged by content, at most 5,242,880 bytes each.
+	// Each file is looked at in the background; the KYC File Added webhook tells whether it was taken (ADDED) or is of no use
+	// (ERROR): too small, all of one colour, or not readable. Whether the documents are complete is judged by
+	// `POST /v1/user/verification`. Data about the place and the device are removed from pictures before they are stored.
+	// In the sandbox a file named `REJECT-<REASON>.jpg` decides how the check ends.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/user/kyc-files/{externalUserId} (the `UploadKycFiles` operationId).
+	UploadKycFilesWithBody(ctx context.Context, externalUserId ExternalUserId, params *UploadKycFilesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UploadPoaFilesWithBody Upload a proof of address
+	//
+	// Up to three files that prove where the user lives, all in one request. JPEG, PNG or PDF, judged by content, at most
+	// 5,242,880 bytes each. It can be sent once there was an identity attempt, also when it is not required. A person
+	// reviews the files, and the POA Verification Status webhook tells each step: WAITING, then APPROVED, REJECTED or
+	// QUESTIONED. After the last two, send other files. In the sandbox the files are approved after a moment, unless a
+	// file's name contains `questioned` or `rejected`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/user/poa-files/{externalUserId} (the `UploadPoaFiles` operationId).
+	UploadPoaFilesWithBody(ctx context.Context, externalUserId ExternalUserId, params *UploadPoaFilesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SuspendUser Suspend a user
 	//
@@ -3286,6 +3407,44 @@ func (c *Client) SandboxActivateUser(ctx context.Context, externalUserId Externa
 	return c.Client.Do(req)
 }
 
+// SandboxDecidePoaWithBody Decide on a proof of address
+//
+// Decides on the user's proof of address that is under review, at once and in place of a person.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/sandbox/user/{externalUserId}/poa (the `SandboxDecidePoa` operationId).
+func (c *Client) SandboxDecidePoaWithBody(ctx context.Context, externalUserId ExternalUserId, params *SandboxDecidePoaParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSandboxDecidePoaRequestWithBody(c.Server, externalUserId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SandboxDecidePoa Decide on a proof of address
+//
+// Decides on the user's proof of address that is under review, at once and in place of a person.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/sandbox/user/{externalUserId}/poa (the `SandboxDecidePoa` operationId).
+func (c *Client) SandboxDecidePoa(ctx context.Context, externalUserId ExternalUserId, params *SandboxDecidePoaParams, body SandboxDecidePoaJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSandboxDecidePoaRequest(c.Server, externalUserId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // SandboxGetWebhook Get the webhook address
 //
 // Where your webhooks go. Null means that none are sent; they stay in the event log.
@@ -3538,6 +3697,53 @@ func (c *Client) CreateUser(ctx context.Context, params *CreateUserParams, body 
 // Corresponds with GET /v1/user/balances/{externalUserId} (the `GetUserBalances` operationId).
 func (c *Client) GetUserBalances(ctx context.Context, externalUserId ExternalUserId, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetUserBalancesRequest(c.Server, externalUserId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UploadKycFilesWithBody Upload identity documents
+//
+// Method A: the pictures of a user's identity document, for the front, the back (not of a passport) and a selfie, in this
+// order. Send one to three files a call; calls add up. JPEG, PNG or PDF, judged by content, at most 5,242,880 bytes each.
+// Each file is looked at in the background; the KYC File Added webhook tells whether it was taken (ADDED) or is of no use
+// (ERROR): too small, all of one colour, or not readable. Whether the documents are complete is judged by
+// `POST /v1/user/verification`. Data about the place and the device are removed from pictures before they are stored.
+// In the sandbox a file named `REJECT-<REASON>.jpg` decides how the check ends.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/user/kyc-files/{externalUserId} (the `UploadKycFiles` operationId).
+func (c *Client) UploadKycFilesWithBody(ctx context.Context, externalUserId ExternalUserId, params *UploadKycFilesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUploadKycFilesRequestWithBody(c.Server, externalUserId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UploadPoaFilesWithBody Upload a proof of address
+//
+// Up to three files that prove where the user lives, all in one request. JPEG, PNG or PDF, judged by content, at most
+// 5,242,880 bytes each. It can be sent once there was an identity attempt, also when it is not required. A person
+// reviews the files, and the POA Verification Status webhook tells each step: WAITING, then APPROVED, REJECTED or
+// QUESTIONED. After the last two, send other files. In the sandbox the files are approved after a moment, unless a
+// file's name contains `questioned` or `rejected`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/user/poa-files/{externalUserId} (the `UploadPoaFiles` operationId).
+func (c *Client) UploadPoaFilesWithBody(ctx context.Context, externalUserId ExternalUserId, params *UploadPoaFilesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUploadPoaFilesRequestWithBody(c.Server, externalUserId, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4732,6 +4938,66 @@ func NewSandboxActivateUserRequestWithBody(server string, externalUserId Externa
 	return req, nil
 }
 
+// NewSandboxDecidePoaRequest calls the generic SandboxDecidePoa builder with application/json body
+func NewSandboxDecidePoaRequest(server string, externalUserId ExternalUserId, params *SandboxDecidePoaParams, body SandboxDecidePoaJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSandboxDecidePoaRequestWithBody(server, externalUserId, params, "application/json", bodyReader)
+}
+
+// NewSandboxDecidePoaRequestWithBody constructs an http.Request for the SandboxDecidePoa method, with any body, and a specified content type
+func NewSandboxDecidePoaRequestWithBody(server string, externalUserId ExternalUserId, params *SandboxDecidePoaParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "externalUserId", externalUserId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "external-user-id"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/sandbox/user/%s/poa", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+	}
+
+	return req, nil
+}
+
 // NewSandboxGetWebhookRequest constructs an http.Request for the SandboxGetWebhook method
 func NewSandboxGetWebhookRequest(server string) (*http.Request, error) {
 	var err error
@@ -5089,6 +5355,104 @@ func NewGetUserBalancesRequest(server string, externalUserId ExternalUserId) (*h
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUploadKycFilesRequestWithBody constructs an http.Request for the UploadKycFiles method, with any body, and a specified content type
+func NewUploadKycFilesRequestWithBody(server string, externalUserId ExternalUserId, params *UploadKycFilesParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "externalUserId", externalUserId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "external-user-id"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/user/kyc-files/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+	}
+
+	return req, nil
+}
+
+// NewUploadPoaFilesRequestWithBody constructs an http.Request for the UploadPoaFiles method, with any body, and a specified content type
+func NewUploadPoaFilesRequestWithBody(server string, externalUserId ExternalUserId, params *UploadPoaFilesParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "externalUserId", externalUserId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "external-user-id"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/user/poa-files/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
 	}
 
 	return req, nil
@@ -5932,6 +6296,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/sandbox/user/{externalUserId}/activate (the `SandboxActivateUser` operationId).
 	SandboxActivateUserWithResponse(ctx context.Context, externalUserId ExternalUserId, params *SandboxActivateUserParams, body SandboxActivateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*SandboxActivateUserResponse, error)
 
+	// SandboxDecidePoaWithBodyWithResponse Decide on a proof of address
+	//
+	// Decides on the user's proof of address that is under review, at once and in place of a person.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/sandbox/user/{externalUserId}/poa (the `SandboxDecidePoa` operationId).
+	SandboxDecidePoaWithBodyWithResponse(ctx context.Context, externalUserId ExternalUserId, params *SandboxDecidePoaParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SandboxDecidePoaResponse, error)
+
+	// SandboxDecidePoaWithResponse Decide on a proof of address
+	//
+	// Decides on the user's proof of address that is under review, at once and in place of a person.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/sandbox/user/{externalUserId}/poa (the `SandboxDecidePoa` operationId).
+	SandboxDecidePoaWithResponse(ctx context.Context, externalUserId ExternalUserId, params *SandboxDecidePoaParams, body SandboxDecidePoaJSONRequestBody, reqEditors ...RequestEditorFn) (*SandboxDecidePoaResponse, error)
+
 	// SandboxGetWebhookWithResponse Get the webhook address
 	//
 	// Where your webhooks go. Null means that none are sent; they stay in the event log.
@@ -6073,6 +6455,33 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/user/balances/{externalUserId} (the `GetUserBalances` operationId).
 	GetUserBalancesWithResponse(ctx context.Context, externalUserId ExternalUserId, reqEditors ...RequestEditorFn) (*GetUserBalancesResponse, error)
+
+	// UploadKycFilesWithBodyWithResponse Upload identity documents
+	//
+	// Method A: the pictures of a user's identity document, for the front, the back (not of a passport) and a selfie, in this
+	// order. Send one to three files a call; calls add up. JPEG, PNG or PDF, judged by content, at most 5,242,880 bytes each.
+	// Each file is looked at in the background; the KYC File Added webhook tells whether it was taken (ADDED) or is of no use
+	// (ERROR): too small, all of one colour, or not readable. Whether the documents are complete is judged by
+	// `POST /v1/user/verification`. Data about the place and the device are removed from pictures before they are stored.
+	// In the sandbox a file named `REJECT-<REASON>.jpg` decides how the check ends.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/user/kyc-files/{externalUserId} (the `UploadKycFiles` operationId).
+	UploadKycFilesWithBodyWithResponse(ctx context.Context, externalUserId ExternalUserId, params *UploadKycFilesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UploadKycFilesResponse, error)
+
+	// UploadPoaFilesWithBodyWithResponse Upload a proof of address
+	//
+	// Up to three files that prove where the user lives, all in one request. JPEG, PNG or PDF, judged by content, at most
+	// 5,242,880 bytes each. It can be sent once there was an identity attempt, also when it is not required. A person
+	// reviews the files, and the POA Verification Status webhook tells each step: WAITING, then APPROVED, REJECTED or
+	// QUESTIONED. After the last two, send other files. In the sandbox the files are approved after a moment, unless a
+	// file's name contains `questioned` or `rejected`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/user/poa-files/{externalUserId} (the `UploadPoaFiles` operationId).
+	UploadPoaFilesWithBodyWithResponse(ctx context.Context, externalUserId ExternalUserId, params *UploadPoaFilesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UploadPoaFilesResponse, error)
 
 	// SuspendUserWithResponse Suspend a user
 	//
@@ -8477,6 +8886,144 @@ func (r SandboxActivateUserResponse) ContentType() string {
 	return ""
 }
 
+// SandboxDecidePoaResponse200Headers the declared response headers of an HTTP 200 response for SandboxDecidePoa
+type SandboxDecidePoaResponse200Headers struct {
+	IdempotentReplayed *string
+	XRequestId         string
+}
+
+// SandboxDecidePoaResponse400Headers the declared response headers of an HTTP 400 response for SandboxDecidePoa
+type SandboxDecidePoaResponse400Headers struct {
+	RetryAfter *int
+	XRequestId string
+}
+
+// SandboxDecidePoaResponse401Headers the declared response headers of an HTTP 401 response for SandboxDecidePoa
+type SandboxDecidePoaResponse401Headers struct {
+	XRequestId string
+}
+
+// SandboxDecidePoaResponse409Headers the declared response headers of an HTTP 409 response for SandboxDecidePoa
+type SandboxDecidePoaResponse409Headers struct {
+	XRequestId string
+}
+
+// SandboxDecidePoaResponse413Headers the declared response headers of an HTTP 413 response for SandboxDecidePoa
+type SandboxDecidePoaResponse413Headers struct {
+	XRequestId string
+}
+
+// SandboxDecidePoaResponse415Headers the declared response headers of an HTTP 415 response for SandboxDecidePoa
+type SandboxDecidePoaResponse415Headers struct {
+	XRequestId string
+}
+
+// SandboxDecidePoaResponse429Headers the declared response headers of an HTTP 429 response for SandboxDecidePoa
+type SandboxDecidePoaResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+	XRequestId         string
+}
+
+type SandboxDecidePoaResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PoaVerificationStatusEvent
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Error
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *AccessDenied
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *IdempotencyConflict
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *BodyTooLarge
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *SandboxDecidePoaResponse200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *SandboxDecidePoaResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *SandboxDecidePoaResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *SandboxDecidePoaResponse409Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *SandboxDecidePoaResponse413Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *SandboxDecidePoaResponse415Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *SandboxDecidePoaResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SandboxDecidePoaResponse) GetJSON200() *PoaVerificationStatusEvent {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r SandboxDecidePoaResponse) GetJSON400() *Error {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r SandboxDecidePoaResponse) GetJSON401() *AccessDenied {
+	return r.JSON401
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r SandboxDecidePoaResponse) GetJSON409() *IdempotencyConflict {
+	return r.JSON409
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r SandboxDecidePoaResponse) GetJSON413() *BodyTooLarge {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r SandboxDecidePoaResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r SandboxDecidePoaResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r SandboxDecidePoaResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SandboxDecidePoaResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SandboxDecidePoaResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SandboxDecidePoaResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // SandboxGetWebhookResponse200Headers the declared response headers of an HTTP 200 response for SandboxGetWebhook
 type SandboxGetWebhookResponse200Headers struct {
 	XRequestId string
@@ -9539,6 +10086,310 @@ func (r GetUserBalancesResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetUserBalancesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// UploadKycFilesResponse201Headers the declared response headers of an HTTP 201 response for UploadKycFiles
+type UploadKycFilesResponse201Headers struct {
+	IdempotentReplayed *string
+	XRequestId         string
+}
+
+// UploadKycFilesResponse400Headers the declared response headers of an HTTP 400 response for UploadKycFiles
+type UploadKycFilesResponse400Headers struct {
+	RetryAfter *int
+	XRequestId string
+}
+
+// UploadKycFilesResponse401Headers the declared response headers of an HTTP 401 response for UploadKycFiles
+type UploadKycFilesResponse401Headers struct {
+	XRequestId string
+}
+
+// UploadKycFilesResponse409Headers the declared response headers of an HTTP 409 response for UploadKycFiles
+type UploadKycFilesResponse409Headers struct {
+	XRequestId string
+}
+
+// UploadKycFilesResponse413Headers the declared response headers of an HTTP 413 response for UploadKycFiles
+type UploadKycFilesResponse413Headers struct {
+	XRequestId string
+}
+
+// UploadKycFilesResponse415Headers the declared response headers of an HTTP 415 response for UploadKycFiles
+type UploadKycFilesResponse415Headers struct {
+	XRequestId string
+}
+
+// UploadKycFilesResponse429Headers the declared response headers of an HTTP 429 response for UploadKycFiles
+type UploadKycFilesResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+	XRequestId         string
+}
+
+type UploadKycFilesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Message
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Error
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *AccessDenied
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *IdempotencyConflict
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *BodyTooLarge
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *UploadKycFilesResponse201Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *UploadKycFilesResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *UploadKycFilesResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *UploadKycFilesResponse409Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *UploadKycFilesResponse413Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *UploadKycFilesResponse415Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *UploadKycFilesResponse429Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r UploadKycFilesResponse) GetJSON201() *Message {
+	return r.JSON201
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r UploadKycFilesResponse) GetJSON400() *Error {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r UploadKycFilesResponse) GetJSON401() *AccessDenied {
+	return r.JSON401
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r UploadKycFilesResponse) GetJSON409() *IdempotencyConflict {
+	return r.JSON409
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r UploadKycFilesResponse) GetJSON413() *BodyTooLarge {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r UploadKycFilesResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r UploadKycFilesResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r UploadKycFilesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UploadKycFilesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UploadKycFilesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UploadKycFilesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// UploadPoaFilesResponse201Headers the declared response headers of an HTTP 201 response for UploadPoaFiles
+type UploadPoaFilesResponse201Headers struct {
+	IdempotentReplayed *string
+	XRequestId         string
+}
+
+// UploadPoaFilesResponse202Headers the declared response headers of an HTTP 202 response for UploadPoaFiles
+type UploadPoaFilesResponse202Headers struct {
+	XRequestId string
+}
+
+// UploadPoaFilesResponse400Headers the declared response headers of an HTTP 400 response for UploadPoaFiles
+type UploadPoaFilesResponse400Headers struct {
+	RetryAfter *int
+	XRequestId string
+}
+
+// UploadPoaFilesResponse401Headers the declared response headers of an HTTP 401 response for UploadPoaFiles
+type UploadPoaFilesResponse401Headers struct {
+	XRequestId string
+}
+
+// UploadPoaFilesResponse404Headers the declared response headers of an HTTP 404 response for UploadPoaFiles
+type UploadPoaFilesResponse404Headers struct {
+	XRequestId string
+}
+
+// UploadPoaFilesResponse409Headers the declared response headers of an HTTP 409 response for UploadPoaFiles
+type UploadPoaFilesResponse409Headers struct {
+	XRequestId string
+}
+
+// UploadPoaFilesResponse413Headers the declared response headers of an HTTP 413 response for UploadPoaFiles
+type UploadPoaFilesResponse413Headers struct {
+	XRequestId string
+}
+
+// UploadPoaFilesResponse415Headers the declared response headers of an HTTP 415 response for UploadPoaFiles
+type UploadPoaFilesResponse415Headers struct {
+	XRequestId string
+}
+
+// UploadPoaFilesResponse429Headers the declared response headers of an HTTP 429 response for UploadPoaFiles
+type UploadPoaFilesResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+	XRequestId         string
+}
+
+type UploadPoaFilesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Message
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Error
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Error
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *AccessDenied
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Error
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *IdempotencyConflict
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *BodyTooLarge
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *UploadPoaFilesResponse201Headers
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *UploadPoaFilesResponse202Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *UploadPoaFilesResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *UploadPoaFilesResponse401Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *UploadPoaFilesResponse404Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *UploadPoaFilesResponse409Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *UploadPoaFilesResponse413Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *UploadPoaFilesResponse415Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *UploadPoaFilesResponse429Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r UploadPoaFilesResponse) GetJSON201() *Message {
+	return r.JSON201
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r UploadPoaFilesResponse) GetJSON202() *Error {
+	return r.JSON202
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r UploadPoaFilesResponse) GetJSON400() *Error {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r UploadPoaFilesResponse) GetJSON401() *AccessDenied {
+	return r.JSON401
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r UploadPoaFilesResponse) GetJSON404() *Error {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r UploadPoaFilesResponse) GetJSON409() *IdempotencyConflict {
+	return r.JSON409
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r UploadPoaFilesResponse) GetJSON413() *BodyTooLarge {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r UploadPoaFilesResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r UploadPoaFilesResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r UploadPoaFilesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UploadPoaFilesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UploadPoaFilesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UploadPoaFilesResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -10834,6 +11685,36 @@ func (c *ClientWithResponses) SandboxActivateUserWithResponse(ctx context.Contex
 	return ParseSandboxActivateUserResponse(rsp)
 }
 
+// SandboxDecidePoaWithBodyWithResponse Decide on a proof of address
+//
+// Decides on the user's proof of address that is under review, at once and in place of a person.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/sandbox/user/{externalUserId}/poa (the `SandboxDecidePoa` operationId).
+func (c *ClientWithResponses) SandboxDecidePoaWithBodyWithResponse(ctx context.Context, externalUserId ExternalUserId, params *SandboxDecidePoaParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SandboxDecidePoaResponse, error) {
+	rsp, err := c.SandboxDecidePoaWithBody(ctx, externalUserId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSandboxDecidePoaResponse(rsp)
+}
+
+// SandboxDecidePoaWithResponse Decide on a proof of address
+//
+// Decides on the user's proof of address that is under review, at once and in place of a person.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/sandbox/user/{externalUserId}/poa (the `SandboxDecidePoa` operationId).
+func (c *ClientWithResponses) SandboxDecidePoaWithResponse(ctx context.Context, externalUserId ExternalUserId, params *SandboxDecidePoaParams, body SandboxDecidePoaJSONRequestBody, reqEditors ...RequestEditorFn) (*SandboxDecidePoaResponse, error) {
+	rsp, err := c.SandboxDecidePoa(ctx, externalUserId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSandboxDecidePoaResponse(rsp)
+}
+
 // SandboxGetWebhookWithResponse Get the webhook address
 //
 // Where your webhooks go. Null means that none are sent; they stay in the event log.
@@ -11052,6 +11933,45 @@ func (c *ClientWithResponses) GetUserBalancesWithResponse(ctx context.Context, e
 		return nil, err
 	}
 	return ParseGetUserBalancesResponse(rsp)
+}
+
+// UploadKycFilesWithBodyWithResponse Upload identity documents
+//
+// Method A: the pictures of a user's identity document, for the front, the back (not of a passport) and a selfie, in this
+// order. Send one to three files a call; calls add up. JPEG, PNG or PDF, judged by content, at most 5,242,880 bytes each.
+// Each file is looked at in the background; the KYC File Added webhook tells whether it was taken (ADDED) or is of no use
+// (ERROR): too small, all of one colour, or not readable. Whether the documents are complete is judged by
+// `POST /v1/user/verification`. Data about the place and the device are removed from pictures before they are stored.
+// In the sandbox a file named `REJECT-<REASON>.jpg` decides how the check ends.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/user/kyc-files/{externalUserId} (the `UploadKycFiles` operationId).
+func (c *ClientWithResponses) UploadKycFilesWithBodyWithResponse(ctx context.Context, externalUserId ExternalUserId, params *UploadKycFilesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UploadKycFilesResponse, error) {
+	rsp, err := c.UploadKycFilesWithBody(ctx, externalUserId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUploadKycFilesResponse(rsp)
+}
+
+// UploadPoaFilesWithBodyWithResponse Upload a proof of address
+//
+// Up to three files that prove where the user lives, all in one request. JPEG, PNG or PDF, judged by content, at most
+// 5,242,880 bytes each. It can be sent once there was an identity attempt, also when it is not required. A person
+// reviews the files, and the POA Verification Status webhook tells each step: WAITING, then APPROVED, REJECTED or
+// QUESTIONED. After the last two, send other files. In the sandbox the files are approved after a moment, unless a
+// file's name contains `questioned` or `rejected`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/user/poa-files/{externalUserId} (the `UploadPoaFiles` operationId).
+func (c *ClientWithResponses) UploadPoaFilesWithBodyWithResponse(ctx context.Context, externalUserId ExternalUserId, params *UploadPoaFilesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UploadPoaFilesResponse, error) {
+	rsp, err := c.UploadPoaFilesWithBody(ctx, externalUserId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUploadPoaFilesResponse(rsp)
 }
 
 // SuspendUserWithResponse Suspend a user
@@ -14230,6 +15150,189 @@ func ParseSandboxActivateUserResponse(rsp *http.Response) (*SandboxActivateUserR
 	return response, nil
 }
 
+// ParseSandboxDecidePoaResponse parses an HTTP response from a SandboxDecidePoaWithResponse call
+func ParseSandboxDecidePoaResponse(rsp *http.Response) (*SandboxDecidePoaResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SandboxDecidePoaResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PoaVerificationStatusEvent
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest AccessDenied
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest IdempotencyConflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest BodyTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers SandboxDecidePoaResponse200Headers
+		if values := rsp.Header.Values("Idempotent-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotent-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotentReplayed = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers SandboxDecidePoaResponse400Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers SandboxDecidePoaResponse401Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers SandboxDecidePoaResponse409Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 413:
+		var headers SandboxDecidePoaResponse413Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 415:
+		var headers SandboxDecidePoaResponse415Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 429:
+		var headers SandboxDecidePoaResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseSandboxGetWebhookResponse parses an HTTP response from a SandboxGetWebhookWithResponse call
 func ParseSandboxGetWebhookResponse(rsp *http.Response) (*SandboxGetWebhookResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -15631,6 +16734,406 @@ func ParseGetUserBalancesResponse(rsp *http.Response) (*GetUserBalancesResponse,
 	return response, nil
 }
 
+// ParseUploadKycFilesResponse parses an HTTP response from a UploadKycFilesWithResponse call
+func ParseUploadKycFilesResponse(rsp *http.Response) (*UploadKycFilesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UploadKycFilesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Message
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest AccessDenied
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest IdempotencyConflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest BodyTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers UploadKycFilesResponse201Headers
+		if values := rsp.Header.Values("Idempotent-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotent-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotentReplayed = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers201 = &headers
+	case rsp.StatusCode == 400:
+		var headers UploadKycFilesResponse400Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers UploadKycFilesResponse401Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers UploadKycFilesResponse409Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 413:
+		var headers UploadKycFilesResponse413Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 415:
+		var headers UploadKycFilesResponse415Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 429:
+		var headers UploadKycFilesResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseUploadPoaFilesResponse parses an HTTP response from a UploadPoaFilesWithResponse call
+func ParseUploadPoaFilesResponse(rsp *http.Response) (*UploadPoaFilesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UploadPoaFilesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Message
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest AccessDenied
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest IdempotencyConflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest BodyTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers UploadPoaFilesResponse201Headers
+		if values := rsp.Header.Values("Idempotent-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotent-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotentReplayed = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers201 = &headers
+	case rsp.StatusCode == 202:
+		var headers UploadPoaFilesResponse202Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers202 = &headers
+	case rsp.StatusCode == 400:
+		var headers UploadPoaFilesResponse400Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers UploadPoaFilesResponse401Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 404:
+		var headers UploadPoaFilesResponse404Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers404 = &headers
+	case rsp.StatusCode == 409:
+		var headers UploadPoaFilesResponse409Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 413:
+		var headers UploadPoaFilesResponse413Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 415:
+		var headers UploadPoaFilesResponse415Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 429:
+		var headers UploadPoaFilesResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseSuspendUserResponse parses an HTTP response from a SuspendUserWithResponse call
 func ParseSuspendUserResponse(rsp *http.Response) (*SuspendUserResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -16823,6 +18326,9 @@ type ServerInterface interface {
 	// SandboxActivateUser Verify and activate a user
 	// (POST /v1/sandbox/user/{externalUserId}/activate)
 	SandboxActivateUser(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId, params SandboxActivateUserParams)
+	// SandboxDecidePoa Decide on a proof of address
+	// (POST /v1/sandbox/user/{externalUserId}/poa)
+	SandboxDecidePoa(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId, params SandboxDecidePoaParams)
 	// SandboxGetWebhook Get the webhook address
 	// (GET /v1/sandbox/webhook)
 	SandboxGetWebhook(w http.ResponseWriter, r *http.Request)
@@ -16850,6 +18356,12 @@ type ServerInterface interface {
 	// GetUserBalances Get a user's balances
 	// (GET /v1/user/balances/{externalUserId})
 	GetUserBalances(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId)
+	// UploadKycFiles Upload identity documents
+	// (POST /v1/user/kyc-files/{externalUserId})
+	UploadKycFiles(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId, params UploadKycFilesParams)
+	// UploadPoaFiles Upload a proof of address
+	// (POST /v1/user/poa-files/{externalUserId})
+	UploadPoaFiles(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId, params UploadPoaFilesParams)
 	// SuspendUser Suspend a user
 	// (PATCH /v1/user/suspend/{externalUserId})
 	SuspendUser(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId, params SuspendUserParams)
@@ -17000,6 +18512,12 @@ func (_ Unimplemented) SandboxActivateUser(w http.ResponseWriter, r *http.Reques
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// SandboxDecidePoa Decide on a proof of address
+// (POST /v1/sandbox/user/{externalUserId}/poa)
+func (_ Unimplemented) SandboxDecidePoa(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId, params SandboxDecidePoaParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // SandboxGetWebhook Get the webhook address
 // (GET /v1/sandbox/webhook)
 func (_ Unimplemented) SandboxGetWebhook(w http.ResponseWriter, r *http.Request) {
@@ -17051,6 +18569,18 @@ func (_ Unimplemented) CreateUser(w http.ResponseWriter, r *http.Request, params
 // GetUserBalances Get a user's balances
 // (GET /v1/user/balances/{externalUserId})
 func (_ Unimplemented) GetUserBalances(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// UploadKycFiles Upload identity documents
+// (POST /v1/user/kyc-files/{externalUserId})
+func (_ Unimplemented) UploadKycFiles(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId, params UploadKycFilesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// UploadPoaFiles Upload a proof of address
+// (POST /v1/user/poa-files/{externalUserId})
+func (_ Unimplemented) UploadPoaFiles(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId, params UploadPoaFilesParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -17896,6 +19426,55 @@ func (siw *ServerInterfaceWrapper) SandboxActivateUser(w http.ResponseWriter, r 
 	handler.ServeHTTP(w, r)
 }
 
+// SandboxDecidePoa operation middleware
+func (siw *ServerInterfaceWrapper) SandboxDecidePoa(w http.ResponseWriter, r *http.Request) {
+	var err error
+	_ = err
+
+	// ------------- Path parameter "externalUserId" -------------
+	var externalUserId ExternalUserId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "externalUserId", chi.URLParam(r, "externalUserId"), &externalUserId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "external-user-id", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "externalUserId", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SandboxDecidePoaParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SandboxDecidePoa(w, r, externalUserId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // SandboxGetWebhook operation middleware
 func (siw *ServerInterfaceWrapper) SandboxGetWebhook(w http.ResponseWriter, r *http.Request) {
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -18133,6 +19712,104 @@ func (siw *ServerInterfaceWrapper) GetUserBalances(w http.ResponseWriter, r *htt
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetUserBalances(w, r, externalUserId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UploadKycFiles operation middleware
+func (siw *ServerInterfaceWrapper) UploadKycFiles(w http.ResponseWriter, r *http.Request) {
+	var err error
+	_ = err
+
+	// ------------- Path parameter "externalUserId" -------------
+	var externalUserId ExternalUserId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "externalUserId", chi.URLParam(r, "externalUserId"), &externalUserId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "external-user-id", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "externalUserId", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UploadKycFilesParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UploadKycFiles(w, r, externalUserId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UploadPoaFiles operation middleware
+func (siw *ServerInterfaceWrapper) UploadPoaFiles(w http.ResponseWriter, r *http.Request) {
+	var err error
+	_ = err
+
+	// ------------- Path parameter "externalUserId" -------------
+	var externalUserId ExternalUserId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "externalUserId", chi.URLParam(r, "externalUserId"), &externalUserId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "external-user-id", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "externalUserId", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UploadPoaFilesParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UploadPoaFiles(w, r, externalUserId, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -18789,6 +20466,12 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/v1/user/{externalUserId}/balances", wrapper.GetUserBalancesAlias)
 	})
 	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/user/kyc-files/{externalUserId}", wrapper.UploadKycFiles)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/user/poa-files/{externalUserId}", wrapper.UploadPoaFiles)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/sepa-deposit/info/{externalUserId}", wrapper.GetUserSepaDepositInfo)
 	})
 	r.Group(func(r chi.Router) {
@@ -18835,6 +20518,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/v1/events/redeliver", wrapper.RedeliverEvents)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/sandbox/user/{externalUserId}/poa", wrapper.SandboxDecidePoa)
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/v1/sandbox/user/{externalUserId}/activate", wrapper.SandboxActivateUser)
