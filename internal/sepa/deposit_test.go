@@ -57,7 +57,7 @@ func newBooks(t *testing.T, d *db.DB) *books {
 		return err
 	})
 	b.setUser(user.Verified)
-	b.must(func(tx *db.Tx) error { return b.sepa.Activate(tx, b.user) })
+	b.must(func(tx *db.Tx) error { return b.sepa.Activate(tx, b.user, catalog.Country{Code: "LT", IBAN: true}) })
 	return b
 }
 
