@@ -33,7 +33,7 @@ var (
 
 // refill numbers new events and loads pending ones. Numbers are committed before anything is sent.
 func (l *lane) refill(ctx context.Context) error {
-	if l.fresh && (l.live.size == 0 || time.Since(l.numbered) >= numberEvery) {
+	if l.fresh && time.Since(l.numbered) >= numberEvery {
 		if err := l.readTarget(ctx); err != nil {
 			return err
 		}

@@ -12,7 +12,7 @@ import (
 // Pauses of a lane, in the machine's time.
 const (
 	linger      = time.Second            // an empty lane waits for more events, then gives up its lease
-	numberEvery = 10 * time.Millisecond  // a busy lane collects new events for so long
+	numberEvery = 30 * time.Millisecond  // a busy lane collects new events for so long
 	targetAge   = time.Second            // until a target is read again
 	lookEvery   = 200 * time.Millisecond // at due times, because the business clock can be moved
 )

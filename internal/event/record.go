@@ -7,7 +7,10 @@ import (
 	"kontor/internal/db"
 )
 
-const resultBatch = 500 // results stored in one transaction
+const (
+	resultBatch = 500                   // results stored in one transaction
+	recordEvery = 30 * time.Millisecond // a busy node collects results for so long
+)
 
 // result is what became of an event: delivered, failed for good, or pending with a further attempt due.
 type result struct {
@@ -58,7 +61,11 @@ func writeAttempts(tx *db.Tx, results []result) {
 // the database is away it holds them; after the signal to stop it tries once more, and what is not stored
 // then is delivered again by the next holder of the lane.
 func (d *Deliverer) record(ctx context.Context, stop <-chan struct{}) {
+	var stored time.Time
 	for first := range d.results {
+		if early := recordEvery - time.Since(stored); early > 0 {
+			sleep(early, stop)
+		}
 		batch := d.gather(first)
 		for {
 			err := d.store(ctx, batch)
@@ -73,6 +80,7 @@ func (d *Deliverer) record(ctx context.Context, stop <-chan struct{}) {
 		for _, r := range batch {
 			r.stored <- r
 		}
+		stored = time.Now()
 	}
 }
 
