@@ -405,6 +405,16 @@ func TestWhatACheckEstablishedStays(t *testing.T) {
 		if len(o.others.changed) != 6 { // two of the change that was refused
 			o.Errorf("the reviewer was told of a user whom no check knows: %+v", o.others.changed)
 		}
+		o.others.refuseToReview = nil
+		waiting.UnderReview = true
+		o.must(func(tx *db.Tx) error { user.SaveState(tx, waiting); return nil })
+		o.must(func(tx *db.Tx) error {
+			_, err := o.users.Update(tx, 1, waiting.ExternalID, user.Change{LastName: text("Third")})
+			return err
+		})
+		if len(o.others.changed) != 8 {
+			o.Error("the reviewer was not told of a change during a review")
+		}
 	})
 }
 

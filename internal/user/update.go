@@ -54,8 +54,9 @@ func (s *Service) Update(tx *db.Tx, partner int64, externalID string, c Change) 
 	return u, nil
 }
 
-// known tells whether an identity check knows the user, even if it expired or is being reviewed.
-func (u User) known() bool { return u.Verification != NotVerified || u.Active() }
+// known tells whether an identity check knows the user, even if it expired or an officer has to decide: the officer
+// must not decide about somebody else than the person that will be verified.
+func (u User) known() bool { return u.Verification != NotVerified || u.Active() || u.UnderReview }
 
 // identifying is what tells persons apart.
 func (p Person) identifying() [3]string { return [3]string{p.FirstName, p.LastName, p.BirthDate} }
