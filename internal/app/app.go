@@ -290,8 +290,8 @@ func Verify(ctx context.Context, d *db.DB) ([]string, error) {
 	}
 	err = d.Snapshot(ctx, func(r db.Reader) error {
 		for _, verify := range []func(context.Context, db.Reader) ([]string, error){
-			ledger.Verify, event.Verify, user.Verify, transfer.Verify, exchange.Verify, sepa.Verify, adjustment.Verify,
-			audit.Verify,
+			ledger.Verify, event.Verify, user.Verify, transfer.Verify, exchange.Verify, sepa.Verify, identity.Verify,
+			adjustment.Verify, audit.Verify,
 		} {
 			found, err := verify(ctx, r)
 			if err != nil {

@@ -15,6 +15,7 @@ import (
 	"kontor/internal/fault"
 	"kontor/internal/httpapi/oas"
 	"kontor/internal/idempotency"
+	"kontor/internal/identity"
 	"kontor/internal/ledger"
 	"kontor/internal/partner"
 	"kontor/internal/sepa"
@@ -112,6 +113,11 @@ func showEntries(rd db.Reader, partnerID int64, entries []entry.Entry) ([]oas.Tr
 				Id: t.Id, ExternalUserId: t.ExternalUserId, Amount: t.Amount, Currency: t.Currency,
 				Reason: object.Reason, CreatedAt: t.CreatedAt,
 			})
+		case identity.Fee:
+			err = t.Details.FromKycFee(oas.KycFee{
+				Id: t.Id, ExternalUserId: optional(contacts[object.User].ExternalID), Amount: t.Amount, Currency: t.Currency,
+				CreatedAt: t.CreatedAt,
+			})
 		default:
 			err = fmt.Errorf("httpapi: no details of a %T are known", object)
 		}
@@ -137,8 +143,11 @@ func people(entries []entry.Entry) []clock.ID {
 	}
 	for _, e := range entries {
 		add(e.Owner)
-		if t, ok := e.Object.(transfer.Transfer); ok {
-			add(t.Source, t.Destination)
+		switch object := e.Object.(type) {
+		case transfer.Transfer:
+			add(object.Source, object.Destination)
+		case identity.Fee:
+			add(object.User)
 		}
 	}
 	return all

@@ -978,6 +978,23 @@ type Files struct {
 // FixedAmount Exact decimal with all decimals of the currency, as a string.
 type FixedAmount = string
 
+// KycFee What you paid for a hosted identity check. What your balance does not cover is owed, and repaid by what arrives next.
+type KycFee struct {
+	Id string `json:"id"`
+
+	// ExternalUserId Whose identity was checked; null when you have deleted the user.
+	ExternalUserId *string `json:"externalUserId"`
+
+	// Amount Exact decimal with all decimals of the currency, as a string.
+	Amount FixedAmount `json:"amount"`
+
+	// Currency Lower case in answers. Requests may use any case.
+	Currency Currency `json:"currency"`
+
+	// CreatedAt ISO 8601, UTC, milliseconds.
+	CreatedAt Time `json:"createdAt"`
+}
+
 // Message defines model for Message.
 type Message struct {
 	// Message For people. Do not decide by it.
@@ -2184,6 +2201,32 @@ func (t *Transaction_Details) FromAdjustment(v Adjustment) error {
 
 // MergeAdjustment performs a merge with any union data inside the Transaction_Details, using the provided Adjustment
 func (t *Transaction_Details) MergeAdjustment(v Adjustment) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsKycFee returns the union data inside the Transaction_Details as a KycFee
+func (t Transaction_Details) AsKycFee() (KycFee, error) {
+	var body KycFee
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromKycFee overwrites any union data inside the Transaction_Details as the provided KycFee
+func (t *Transaction_Details) FromKycFee(v KycFee) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeKycFee performs a merge with any union data inside the Transaction_Details, using the provided KycFee
+func (t *Transaction_Details) MergeKycFee(v KycFee) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err

@@ -102,5 +102,9 @@ func judge(c identity.Case) identity.Outcome {
 			return identity.Outcome{Status: identity.Rejected, Reason: reason}
 		}
 	}
-	return identity.Outcome{Status: identity.Successful}
+	read, reason := zone(c)
+	if reason != "" {
+		return identity.Outcome{Status: identity.Rejected, Reason: reason}
+	}
+	return identity.Outcome{Status: identity.Successful, Read: read}
 }
