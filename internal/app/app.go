@@ -161,7 +161,7 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 	identities, err := identity.NewService(identity.Config{
 		DB: d, Vault: v, Clock: cfg.Clock, Catalog: cat, Users: users, Jobs: a.jobs,
 		Checker: idcheck.Builtin{Staging: cfg.Environment == partner.Staging}, Activators: []identity.Activator{payments},
-		Documents: a.Uploads, Proofs: a.Uploads,
+		Documents: a.Uploads, Proofs: a.Uploads, Screener: screener{a.Compliance},
 		Staging: cfg.Environment == partner.Staging, Delay: cfg.SandboxDelay, PagesURL: cmp.Or(cfg.PagesURL, defaultPagesURL),
 	})
 	if err != nil {
@@ -175,8 +175,9 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 		DB: d, Clock: cfg.Clock, Catalog: cat, Events: events, Market: prices, Guard: cfg.ExchangeGuard,
 	})
 	a.Uploads.Join(identities)
+	reviewed := joinReviews(a, users, identities)
 	users.Attach(d, a.jobs, user.Others{
-		Operations: []user.OpenOperations{payments}, Erasers: []user.Eraser{a.Uploads, identities},
+		Operations: []user.OpenOperations{payments}, Erasers: []user.Eraser{a.Uploads, identities, reviewed}, Reviewer: reviewed,
 	})
 	a.API = httpapi.Config{
 		DB: d, Catalog: cat, Contract: contracts, Environment: cfg.Environment, Partners: a.Partners, Users: users,
@@ -186,8 +187,9 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 		Exchange:  exchanges,
 		History:   history.NewService(cfg.Clock, payments, a.Adjustments, exchanges, identities, transfers), // those that search the ledger come last
 		Events:    events, Clock: cfg.Clock,
-		Cursors: page.NewCursors(v),
-		SEPA:    payments, Keys: a.keys, Limits: a.limits, Guesses: ratelimit.NewGuesses(), Log: cfg.Log, Ready: a.ready,
+		Cursors:    page.NewCursors(v),
+		Compliance: a.Compliance,
+		SEPA:       payments, Keys: a.keys, Limits: a.limits, Guesses: ratelimit.NewGuesses(), Log: cfg.Log, Ready: a.ready,
 		Metrics: cfg.Metrics, Tracer: cfg.Tracer,
 		Retarget: a.deliverer.Retarget,
 	}

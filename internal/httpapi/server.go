@@ -13,6 +13,7 @@ import (
 
 	"kontor/internal/catalog"
 	"kontor/internal/clock"
+	"kontor/internal/compliance"
 	"kontor/internal/contract"
 	"kontor/internal/db"
 	"kontor/internal/event"
@@ -52,6 +53,7 @@ type Config struct {
 	Users       *user.Service
 	Identity    *identity.Service
 	Uploads     *identity.Uploads
+	Compliance  *compliance.Service
 	Transfers   *transfer.Service
 	Exchange    *exchange.Service
 	SEPA        *sepa.Service

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"kontor/internal/clock"
+	"kontor/internal/compliance"
 	"kontor/internal/db"
 	"kontor/internal/fault"
 	"kontor/internal/httpapi/oas"
@@ -156,6 +157,27 @@ func (a *api) SandboxActivateUser(w http.ResponseWriter, r *http.Request, extern
 		s, err := a.Identity.Activate(tx, p.ID, externalUserID, strings.TrimSpace(value(body.DocumentNumber)))
 		return result{status: http.StatusOK, object: s.User.ID, body: oas.SandboxActivated{
 			ExternalUserId: s.User.ExternalID, VerificationStatus: oas.VerificationStatus(s.User.Verification),
+			AttemptStatus: oas.AttemptStatus(s.Attempt.Status), ManualReview: s.Attempt.ManualReview,
+		}}, err
+	})
+}
+
+// SandboxReviewUser decides about a user under review, in the place of compliance officers.
+func (a *api) SandboxReviewUser(w http.ResponseWriter, r *http.Request, externalUserID string, _ oas.SandboxReviewUserParams) {
+	change(a, w, r, "sandboxReviewUser", func(tx *db.Tx, p partner.Partner, body oas.SandboxReview) (result, error) {
+		u, err := user.Lock(tx, p.ID, externalUserID)
+		if err != nil {
+			return result{}, err
+		}
+		if err := a.Compliance.DecideUser(tx, p.ID, u.ID, compliance.Verdict(body.Status)); err != nil {
+			return result{}, err
+		}
+		if u, err = user.FindByID(tx, p.ID, u.ID); err != nil {
+			return result{}, err
+		}
+		s, err := a.Identity.FindStatus(tx, u)
+		return result{status: http.StatusOK, object: u.ID, body: oas.SandboxActivated{
+			ExternalUserId: u.ExternalID, VerificationStatus: oas.VerificationStatus(u.Verification),
 			AttemptStatus: oas.AttemptStatus(s.Attempt.Status), ManualReview: s.Attempt.ManualReview,
 		}}, err
 	})

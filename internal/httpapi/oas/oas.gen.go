@@ -387,6 +387,24 @@ func (e SandboxPoaDecisionStatus) Valid() bool {
 	}
 }
 
+// Defines values for SandboxReviewStatus.
+const (
+	SandboxReviewStatusOK       SandboxReviewStatus = "OK"
+	SandboxReviewStatusREJECTED SandboxReviewStatus = "REJECTED"
+)
+
+// Valid indicates whether the value is a known member of the SandboxReviewStatus enum.
+func (e SandboxReviewStatus) Valid() bool {
+	switch e {
+	case SandboxReviewStatusOK:
+		return true
+	case SandboxReviewStatusREJECTED:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SandboxSepaDepositedStatus.
 const (
 	SandboxSepaDepositedStatusAPPROVED SandboxSepaDepositedStatus = "APPROVED"
@@ -1340,6 +1358,15 @@ type SandboxPoaDecisionStatus string
 // SandboxRates The price of one unit in EUR by currency, which can be in any case; null for a market that is away.
 type SandboxRates map[string]*contract.Number
 
+// SandboxReview defines model for SandboxReview.
+type SandboxReview struct {
+	// Status The verdict.
+	Status SandboxReviewStatus `json:"status"`
+}
+
+// SandboxReviewStatus The verdict.
+type SandboxReviewStatus string
+
 // SandboxSepaDeposit defines model for SandboxSepaDeposit.
 type SandboxSepaDeposit struct {
 	// Iban The receiving IBAN. Without it the payment arrives at the shared account.
@@ -1968,6 +1995,13 @@ type SandboxDecidePoaParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// SandboxReviewUserParams defines parameters for SandboxReviewUser.
+type SandboxReviewUserParams struct {
+	// IdempotencyKey Makes it safe to send this request again: with the same key you get the first answer again. Choose a new key for each
+	// operation, a random UUID for example.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // CreateTransferParams defines parameters for CreateTransfer.
 type CreateTransferParams struct {
 	// IdempotencyKey Makes it safe to send this request again: with the same key you get the first answer again. Choose a new key for each
@@ -2111,6 +2145,9 @@ type SandboxActivateUserJSONRequestBody = SandboxActivation
 
 // SandboxDecidePoaJSONRequestBody defines body for SandboxDecidePoa for application/json ContentType.
 type SandboxDecidePoaJSONRequestBody = SandboxPoaDecision
+
+// SandboxReviewUserJSONRequestBody defines body for SandboxReviewUser for application/json ContentType.
+type SandboxReviewUserJSONRequestBody = SandboxReview
 
 // SandboxSetWebhookJSONRequestBody defines body for SandboxSetWebhook for application/json ContentType.
 type SandboxSetWebhookJSONRequestBody = SandboxWebhook
@@ -2682,6 +2719,28 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/sandbox/user/{externalUserId}/poa (the `SandboxDecidePoa` operationId).
 	SandboxDecidePoa(ctx context.Context, externalUserId ExternalUserId, params *SandboxDecidePoaParams, body SandboxDecidePoaJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SandboxReviewUserWithBody Decide about a user under review
+	//
+	// Decides, in the place of a compliance officer, about a user whose `manualReview` is true. `OK` verifies the user,
+	// who is activated when nothing else is missing; `REJECTED` refuses the identity check as HIGH_RISK. The webhook *High
+	// Risk KYC Verification* tells the verdict. P464: nobody has to decide about this user.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/sandbox/user/{externalUserId}/review (the `SandboxReviewUser` operationId).
+	SandboxReviewUserWithBody(ctx context.Context, externalUserId ExternalUserId, params *SandboxReviewUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SandboxReviewUser Decide about a user under review
+	//
+	// Decides, in the place of a compliance officer, about a user whose `manualReview` is true. `OK` verifies the user,
+	// who is activated when nothing else is missing; `REJECTED` refuses the identity check as HIGH_RISK. The webhook *High
+	// Risk KYC Verification* tells the verdict. P464: nobody has to decide about this user.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/sandbox/user/{externalUserId}/review (the `SandboxReviewUser` operationId).
+	SandboxReviewUser(ctx context.Context, externalUserId ExternalUserId, params *SandboxReviewUserParams, body SandboxReviewUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SandboxGetWebhook Get the webhook address
 	//
@@ -3478,6 +3537,48 @@ func (c *Client) SandboxDecidePoaWithBody(ctx context.Context, externalUserId Ex
 // Corresponds with POST /v1/sandbox/user/{externalUserId}/poa (the `SandboxDecidePoa` operationId).
 func (c *Client) SandboxDecidePoa(ctx context.Context, externalUserId ExternalUserId, params *SandboxDecidePoaParams, body SandboxDecidePoaJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSandboxDecidePoaRequest(c.Server, externalUserId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SandboxReviewUserWithBody Decide about a user under review
+//
+// Decides, in the place of a compliance officer, about a user whose `manualReview` is true. `OK` verifies the user,
+// who is activated when nothing else is missing; `REJECTED` refuses the identity check as HIGH_RISK. The webhook *High
+// Risk KYC Verification* tells the verdict. P464: nobody has to decide about this user.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/sandbox/user/{externalUserId}/review (the `SandboxReviewUser` operationId).
+func (c *Client) SandboxReviewUserWithBody(ctx context.Context, externalUserId ExternalUserId, params *SandboxReviewUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSandboxReviewUserRequestWithBody(c.Server, externalUserId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SandboxReviewUser Decide about a user under review
+//
+// Decides, in the place of a compliance officer, about a user whose `manualReview` is true. `OK` verifies the user,
+// who is activated when nothing else is missing; `REJECTED` refuses the identity check as HIGH_RISK. The webhook *High
+// Risk KYC Verification* tells the verdict. P464: nobody has to decide about this user.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/sandbox/user/{externalUserId}/review (the `SandboxReviewUser` operationId).
+func (c *Client) SandboxReviewUser(ctx context.Context, externalUserId ExternalUserId, params *SandboxReviewUserParams, body SandboxReviewUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSandboxReviewUserRequest(c.Server, externalUserId, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5041,6 +5142,66 @@ func NewSandboxDecidePoaRequestWithBody(server string, externalUserId ExternalUs
 	return req, nil
 }
 
+// NewSandboxReviewUserRequest calls the generic SandboxReviewUser builder with application/json body
+func NewSandboxReviewUserRequest(server string, externalUserId ExternalUserId, params *SandboxReviewUserParams, body SandboxReviewUserJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSandboxReviewUserRequestWithBody(server, externalUserId, params, "application/json", bodyReader)
+}
+
+// NewSandboxReviewUserRequestWithBody constructs an http.Request for the SandboxReviewUser method, with any body, and a specified content type
+func NewSandboxReviewUserRequestWithBody(server string, externalUserId ExternalUserId, params *SandboxReviewUserParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "externalUserId", externalUserId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "external-user-id"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/sandbox/user/%s/review", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+	}
+
+	return req, nil
+}
+
 // NewSandboxGetWebhookRequest constructs an http.Request for the SandboxGetWebhook method
 func NewSandboxGetWebhookRequest(server string) (*http.Request, error) {
 	var err error
@@ -6356,6 +6517,28 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/sandbox/user/{externalUserId}/poa (the `SandboxDecidePoa` operationId).
 	SandboxDecidePoaWithResponse(ctx context.Context, externalUserId ExternalUserId, params *SandboxDecidePoaParams, body SandboxDecidePoaJSONRequestBody, reqEditors ...RequestEditorFn) (*SandboxDecidePoaResponse, error)
+
+	// SandboxReviewUserWithBodyWithResponse Decide about a user under review
+	//
+	// Decides, in the place of a compliance officer, about a user whose `manualReview` is true. `OK` verifies the user,
+	// who is activated when nothing else is missing; `REJECTED` refuses the identity check as HIGH_RISK. The webhook *High
+	// Risk KYC Verification* tells the verdict. P464: nobody has to decide about this user.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/sandbox/user/{externalUserId}/review (the `SandboxReviewUser` operationId).
+	SandboxReviewUserWithBodyWithResponse(ctx context.Context, externalUserId ExternalUserId, params *SandboxReviewUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SandboxReviewUserResponse, error)
+
+	// SandboxReviewUserWithResponse Decide about a user under review
+	//
+	// Decides, in the place of a compliance officer, about a user whose `manualReview` is true. `OK` verifies the user,
+	// who is activated when nothing else is missing; `REJECTED` refuses the identity check as HIGH_RISK. The webhook *High
+	// Risk KYC Verification* tells the verdict. P464: nobody has to decide about this user.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/sandbox/user/{externalUserId}/review (the `SandboxReviewUser` operationId).
+	SandboxReviewUserWithResponse(ctx context.Context, externalUserId ExternalUserId, params *SandboxReviewUserParams, body SandboxReviewUserJSONRequestBody, reqEditors ...RequestEditorFn) (*SandboxReviewUserResponse, error)
 
 	// SandboxGetWebhookWithResponse Get the webhook address
 	//
@@ -9067,6 +9250,158 @@ func (r SandboxDecidePoaResponse) ContentType() string {
 	return ""
 }
 
+// SandboxReviewUserResponse200Headers the declared response headers of an HTTP 200 response for SandboxReviewUser
+type SandboxReviewUserResponse200Headers struct {
+	IdempotentReplayed *string
+	XRequestId         string
+}
+
+// SandboxReviewUserResponse400Headers the declared response headers of an HTTP 400 response for SandboxReviewUser
+type SandboxReviewUserResponse400Headers struct {
+	RetryAfter *int
+	XRequestId string
+}
+
+// SandboxReviewUserResponse401Headers the declared response headers of an HTTP 401 response for SandboxReviewUser
+type SandboxReviewUserResponse401Headers struct {
+	XRequestId string
+}
+
+// SandboxReviewUserResponse404Headers the declared response headers of an HTTP 404 response for SandboxReviewUser
+type SandboxReviewUserResponse404Headers struct {
+	XRequestId string
+}
+
+// SandboxReviewUserResponse409Headers the declared response headers of an HTTP 409 response for SandboxReviewUser
+type SandboxReviewUserResponse409Headers struct {
+	XRequestId string
+}
+
+// SandboxReviewUserResponse413Headers the declared response headers of an HTTP 413 response for SandboxReviewUser
+type SandboxReviewUserResponse413Headers struct {
+	XRequestId string
+}
+
+// SandboxReviewUserResponse415Headers the declared response headers of an HTTP 415 response for SandboxReviewUser
+type SandboxReviewUserResponse415Headers struct {
+	XRequestId string
+}
+
+// SandboxReviewUserResponse429Headers the declared response headers of an HTTP 429 response for SandboxReviewUser
+type SandboxReviewUserResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+	XRequestId         string
+}
+
+type SandboxReviewUserResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SandboxActivated
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Error
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *AccessDenied
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotInProduction
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *IdempotencyConflict
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *BodyTooLarge
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *SandboxReviewUserResponse200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *SandboxReviewUserResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *SandboxReviewUserResponse401Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *SandboxReviewUserResponse404Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *SandboxReviewUserResponse409Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *SandboxReviewUserResponse413Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *SandboxReviewUserResponse415Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *SandboxReviewUserResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SandboxReviewUserResponse) GetJSON200() *SandboxActivated {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r SandboxReviewUserResponse) GetJSON400() *Error {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r SandboxReviewUserResponse) GetJSON401() *AccessDenied {
+	return r.JSON401
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r SandboxReviewUserResponse) GetJSON404() *NotInProduction {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r SandboxReviewUserResponse) GetJSON409() *IdempotencyConflict {
+	return r.JSON409
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r SandboxReviewUserResponse) GetJSON413() *BodyTooLarge {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r SandboxReviewUserResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r SandboxReviewUserResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r SandboxReviewUserResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SandboxReviewUserResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SandboxReviewUserResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SandboxReviewUserResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // SandboxGetWebhookResponse200Headers the declared response headers of an HTTP 200 response for SandboxGetWebhook
 type SandboxGetWebhookResponse200Headers struct {
 	XRequestId string
@@ -11756,6 +12091,40 @@ func (c *ClientWithResponses) SandboxDecidePoaWithResponse(ctx context.Context, 
 		return nil, err
 	}
 	return ParseSandboxDecidePoaResponse(rsp)
+}
+
+// SandboxReviewUserWithBodyWithResponse Decide about a user under review
+//
+// Decides, in the place of a compliance officer, about a user whose `manualReview` is true. `OK` verifies the user,
+// who is activated when nothing else is missing; `REJECTED` refuses the identity check as HIGH_RISK. The webhook *High
+// Risk KYC Verification* tells the verdict. P464: nobody has to decide about this user.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/sandbox/user/{externalUserId}/review (the `SandboxReviewUser` operationId).
+func (c *ClientWithResponses) SandboxReviewUserWithBodyWithResponse(ctx context.Context, externalUserId ExternalUserId, params *SandboxReviewUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SandboxReviewUserResponse, error) {
+	rsp, err := c.SandboxReviewUserWithBody(ctx, externalUserId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSandboxReviewUserResponse(rsp)
+}
+
+// SandboxReviewUserWithResponse Decide about a user under review
+//
+// Decides, in the place of a compliance officer, about a user whose `manualReview` is true. `OK` verifies the user,
+// who is activated when nothing else is missing; `REJECTED` refuses the identity check as HIGH_RISK. The webhook *High
+// Risk KYC Verification* tells the verdict. P464: nobody has to decide about this user.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/sandbox/user/{externalUserId}/review (the `SandboxReviewUser` operationId).
+func (c *ClientWithResponses) SandboxReviewUserWithResponse(ctx context.Context, externalUserId ExternalUserId, params *SandboxReviewUserParams, body SandboxReviewUserJSONRequestBody, reqEditors ...RequestEditorFn) (*SandboxReviewUserResponse, error) {
+	rsp, err := c.SandboxReviewUser(ctx, externalUserId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSandboxReviewUserResponse(rsp)
 }
 
 // SandboxGetWebhookWithResponse Get the webhook address
@@ -15376,6 +15745,206 @@ func ParseSandboxDecidePoaResponse(rsp *http.Response) (*SandboxDecidePoaRespons
 	return response, nil
 }
 
+// ParseSandboxReviewUserResponse parses an HTTP response from a SandboxReviewUserWithResponse call
+func ParseSandboxReviewUserResponse(rsp *http.Response) (*SandboxReviewUserResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SandboxReviewUserResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SandboxActivated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest AccessDenied
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotInProduction
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest IdempotencyConflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest BodyTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers SandboxReviewUserResponse200Headers
+		if values := rsp.Header.Values("Idempotent-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotent-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotentReplayed = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers SandboxReviewUserResponse400Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers SandboxReviewUserResponse401Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 404:
+		var headers SandboxReviewUserResponse404Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers404 = &headers
+	case rsp.StatusCode == 409:
+		var headers SandboxReviewUserResponse409Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 413:
+		var headers SandboxReviewUserResponse413Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 415:
+		var headers SandboxReviewUserResponse415Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 429:
+		var headers SandboxReviewUserResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseSandboxGetWebhookResponse parses an HTTP response from a SandboxGetWebhookWithResponse call
 func ParseSandboxGetWebhookResponse(rsp *http.Response) (*SandboxGetWebhookResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -18372,6 +18941,9 @@ type ServerInterface interface {
 	// SandboxDecidePoa Decide on a proof of address
 	// (POST /v1/sandbox/user/{externalUserId}/poa)
 	SandboxDecidePoa(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId, params SandboxDecidePoaParams)
+	// SandboxReviewUser Decide about a user under review
+	// (POST /v1/sandbox/user/{externalUserId}/review)
+	SandboxReviewUser(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId, params SandboxReviewUserParams)
 	// SandboxGetWebhook Get the webhook address
 	// (GET /v1/sandbox/webhook)
 	SandboxGetWebhook(w http.ResponseWriter, r *http.Request)
@@ -18558,6 +19130,12 @@ func (_ Unimplemented) SandboxActivateUser(w http.ResponseWriter, r *http.Reques
 // SandboxDecidePoa Decide on a proof of address
 // (POST /v1/sandbox/user/{externalUserId}/poa)
 func (_ Unimplemented) SandboxDecidePoa(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId, params SandboxDecidePoaParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// SandboxReviewUser Decide about a user under review
+// (POST /v1/sandbox/user/{externalUserId}/review)
+func (_ Unimplemented) SandboxReviewUser(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId, params SandboxReviewUserParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -19509,6 +20087,55 @@ func (siw *ServerInterfaceWrapper) SandboxDecidePoa(w http.ResponseWriter, r *ht
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.SandboxDecidePoa(w, r, externalUserId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SandboxReviewUser operation middleware
+func (siw *ServerInterfaceWrapper) SandboxReviewUser(w http.ResponseWriter, r *http.Request) {
+	var err error
+	_ = err
+
+	// ------------- Path parameter "externalUserId" -------------
+	var externalUserId ExternalUserId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "externalUserId", chi.URLParam(r, "externalUserId"), &externalUserId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "external-user-id", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "externalUserId", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SandboxReviewUserParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SandboxReviewUser(w, r, externalUserId, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -20567,6 +21194,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/v1/sandbox/user/{externalUserId}/activate", wrapper.SandboxActivateUser)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/sandbox/user/{externalUserId}/review", wrapper.SandboxReviewUser)
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/v1/sandbox/sepa-deposit", wrapper.SandboxSepaDeposit)
