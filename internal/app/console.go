@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"runtime/debug"
 	"strconv"
 	"time"
@@ -37,7 +38,7 @@ func (a *App) facts(ctx context.Context) ([]console.Fact, error) {
 			}
 		}
 	}
-	return []console.Fact{
+	facts := []console.Fact{
 		{Name: "Environment", Value: string(a.API.Environment)},
 		{Name: "Version", Value: version},
 		{Name: "Revision", Value: revision},
@@ -48,7 +49,13 @@ func (a *App) facts(ctx context.Context) ([]console.Fact, error) {
 		{Name: "Partners whose receivers fail", Value: strconv.FormatInt(now.Failing, 10)},
 		{Name: "The first job has been due", Value: waited(now.OldestJob)},
 		{Name: "Balances that owe the platform", Value: strconv.FormatInt(now.Debts, 10)},
-	}, nil
+	}
+	for _, l := range a.Compliance.Loaded() {
+		facts = append(facts, console.Fact{
+			Name: "Screened against", Value: fmt.Sprintf("%s, %d persons", l.Version(), l.Entities),
+		})
+	}
+	return facts, nil
 }
 
 func waited(d time.Duration) string {

@@ -202,7 +202,7 @@ func (c *console) caseAgain(w http.ResponseWriter, r *http.Request, status int, 
 		if err := c.fillPerson(rd, &v.profile); err != nil {
 			return err
 		}
-		if officer(r).May(ReadDocuments) && c.Documents != nil {
+		if officer(r).May(ReadDocuments) {
 			v.Documents, err = c.Documents.Files(rd, u.Partner, u.ID)
 		}
 		return err

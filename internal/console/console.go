@@ -12,7 +12,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -53,8 +52,8 @@ type Config struct {
 	Users     *user.Service
 	Banking   Banking
 	Cases     Cases
-	Proofs    Proofs    // nil: no proof of address waits for an officer
-	Documents Documents // nil: nothing is stored that could be shown
+	Proofs    Proofs
+	Documents Documents
 	History   *history.Service
 	Events    *event.Log
 	Catalog   *catalog.Catalog
@@ -110,9 +109,6 @@ func NewHandler(cfg Config) http.Handler {
 	root.Get(Root+"/setup/{token}", c.showSetup)
 	root.Post(Root+"/setup/{token}", c.setUp)
 	for _, route := range c.routes() {
-		if route.pattern == "/documents/{partner}/{document}" && c.Documents == nil || strings.HasPrefix(route.pattern, "/poa") && c.Proofs == nil {
-			continue
-		}
 		root.Method(route.method, Root+route.pattern, c.guarded(route))
 	}
 	return root

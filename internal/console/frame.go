@@ -51,7 +51,7 @@ func (c *console) frame(r *http.Request, title, section string) frame {
 		c.Log.WarnContext(r.Context(), "the queues of the console could not be counted", "error", err)
 	}
 	for _, item := range menu {
-		if f.officer.May(item.right) && (item.name != proofsSection || c.Proofs != nil) {
+		if f.officer.May(item.right) {
 			f.menu = append(f.menu, menuItem{item.name, Root + item.path, item.waiting})
 		}
 	}
@@ -70,9 +70,6 @@ func (c *console) menu(r *http.Request) ([]guardedItem, error) {
 	err := c.DB.View(r.Context(), func(rd db.Reader) (err error) {
 		if cases, _, err = compliance.Waiting(rd); err != nil {
 			return err
-		}
-		if c.Proofs == nil {
-			return nil
 		}
 		waiting, err := c.Proofs.Waiting(rd, longestQueue)
 		proofs = int64(len(waiting))
