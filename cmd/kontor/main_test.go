@@ -39,7 +39,7 @@ func sandbox(t *testing.T, args ...string) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	out, done := &lines{got: make(chan string, 100)}, make(chan int, 1)
 	go func() {
-		done <- run(ctx, append([]string{"sandbox", "--listen", "127.0.0.1:0", "--console-listen", "127.0.0.1:0"}, args...), out, io.Discard)
+		done <- run(ctx, append([]string{"sandbox", "--listen", "127.0.0.1:0"}, args...), out, io.Discard)
 	}()
 	timeout := time.After(time.Minute)
 	for served := false; !served; {

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"kontor/internal/app"
@@ -24,6 +25,9 @@ import (
 
 // sandboxDelay is how long a simulated rail takes.
 const sandboxDelay = 200 * time.Millisecond
+
+// usualConsole is where a sandbox's back office listens unless it is told otherwise.
+const usualConsole = "127.0.0.1:8082"
 
 // sandboxCommand runs everything in one process.
 type sandboxCommand struct {
@@ -69,7 +73,7 @@ func (c sandboxCommand) Run(ctx context.Context, out io.Writer, log *slog.Logger
 	}
 	roles := app.Roles{API: true, Worker: true}
 	if c.Console != "" {
-		if roles.Console, err = (&net.ListenConfig{}).Listen(ctx, "tcp", onThisMachine(c.Console)); err != nil {
+		if roles.Console, err = c.listenConsole(ctx); err != nil {
 			closeAll(listener)
 			return errors.Join(err, a.Close())
 		}
@@ -81,6 +85,17 @@ func (c sandboxCommand) Run(ctx context.Context, out io.Writer, log *slog.Logger
 	}
 	c.greet(out, a, creds, roles.Console)
 	return errors.Join(a.Serve(ctx, listener, roles), a.Close())
+}
+
+// listenConsole opens the back office's port: any free one when somebody has the usual one, who most likely runs
+// another sandbox.
+func (c sandboxCommand) listenConsole(ctx context.Context) (net.Listener, error) {
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp", onThisMachine(c.Console))
+	if c.Console == usualConsole && errors.Is(err, syscall.EADDRINUSE) {
+		return config.Listen(ctx, "tcp", "127.0.0.1:0")
+	}
+	return l, err
 }
 
 // prepare makes the demo partner on the first start, applies the flags, and writes sandbox.json.
