@@ -15,6 +15,8 @@ import (
 	"kontor/internal/app"
 	"kontor/internal/console"
 	"kontor/internal/metrics"
+	"kontor/internal/money"
+	"kontor/internal/partner"
 	"kontor/internal/sepa"
 	"kontor/internal/trace"
 )
@@ -25,6 +27,8 @@ type serveCommand struct {
 	Listen string    `help:"Address of the API." default:"127.0.0.1:8080" env:"KONTOR_LISTEN"`
 	Roles  []string  `help:"What this node does: api, worker." default:"api,worker" enum:"api,worker" env:"KONTOR_ROLES"`
 	Bank   bankFlags `embed:"" prefix:"bank-"`
+
+	ExchangeGuard string `help:"By how many per cent the market may move against a rate lock before an exchange with it is refused; 0: by anything. Without it, 1 in production and 0 in staging." env:"KONTOR_EXCHANGE_GUARD"`
 
 	WebhookAllow    []string      `help:"Networks (CIDR) that webhooks may go to although they are private, loopback or otherwise not public." env:"KONTOR_WEBHOOK_ALLOW" placeholder:"CIDR,…"`
 	EventsRetention time.Duration `help:"How long events are kept, with their attempts." default:"2160h" env:"KONTOR_EVENTS_RETENTION"`
@@ -66,12 +70,16 @@ func (c serveCommand) Run(ctx context.Context, out io.Writer, log *slog.Logger) 
 	if err != nil {
 		return fmt.Errorf("--webhook-allow: %w", err)
 	}
+	guard, err := c.guard()
+	if err != nil {
+		return err
+	}
 	tracer, err := trace.Start(ctx, log)
 	if err != nil {
 		return err
 	}
 	a, err := c.open(ctx, log, false, sandboxDelay, bank, func(cfg *app.Config) {
-		cfg.Tracer, cfg.WebhookAllow, cfg.EventRetention = tracer, allowed, c.EventsRetention
+		cfg.Tracer, cfg.WebhookAllow, cfg.EventRetention, cfg.ExchangeGuard = tracer, allowed, c.EventsRetention, guard
 		if c.MetricsListen != "" {
 			cfg.Metrics = metrics.New()
 		}
@@ -84,6 +92,19 @@ func (c serveCommand) Run(ctx context.Context, out io.Writer, log *slog.Logger) 
 		return errors.Join(err, a.Close())
 	}
 	return errors.Join(a.Serve(ctx, listener, roles), a.Close())
+}
+
+// guard reads by how much the market may move against a rate lock.
+func (c serveCommand) guard() (money.Percent, error) {
+	text := c.ExchangeGuard
+	if text == "" {
+		text = map[bool]string{true: "1", false: "0"}[c.Environment == string(partner.Production)]
+	}
+	guard, err := money.ParsePercent(text)
+	if err != nil {
+		return guard, fmt.Errorf("--exchange-guard must be a share in per cent, such as 1 or 0.5: %w", err)
+	}
+	return guard, nil
 }
 
 // networks reads CIDRs.

@@ -95,6 +95,7 @@ type App struct {
 	Uploads     *identity.Uploads
 
 	log       *slog.Logger
+	market    marketSide
 	deliverer *event.Deliverer
 	keeper    *event.Keeper
 	jobs      *job.Runner
@@ -167,12 +168,11 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 	if err != nil {
 		return nil, err
 	}
-	prices, err := openMarket(ctx, cfg, a)
-	if err != nil {
+	if err := a.openMarket(ctx, cfg); err != nil {
 		return nil, err
 	}
 	exchanges := exchange.NewService(exchange.Config{
-		DB: d, Clock: cfg.Clock, Catalog: cat, Events: events, Market: prices, Guard: cfg.ExchangeGuard,
+		DB: d, Clock: cfg.Clock, Catalog: cat, Events: events, Market: a.market, Guard: cfg.ExchangeGuard,
 	})
 	a.Uploads.Join(identities)
 	reviewed := joinReviews(a, users, identities)
@@ -229,6 +229,7 @@ func (a *App) Serve(ctx context.Context, listener net.Listener, roles Roles) err
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	a.worker.Store(roles.Worker)
+	a.market.run(ctx, group, roles)
 	if roles.API || roles.Worker {
 		group.Go(func() error { a.Compliance.Run(ctx); return nil })
 	}

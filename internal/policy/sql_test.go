@@ -21,6 +21,7 @@ var sharedTables = map[string]string{
 	"event_lane":     "the delivery queue: nodes look for lanes that nobody serves",
 	"keyset":         "the platform's own keys",
 	"audit_head":     "the audit log is one chain, whomever its entries concern",
+	"market_price":   "what the market says is everyone's",
 	"rate_node":      "API nodes find each other",
 	"rate_clock":     "the database's time",
 
