@@ -139,7 +139,8 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 	}
 	a.keeper = event.NewKeeper(d, v, cfg.Clock, cfg.EventRetention, cfg.Log)
 	a.jobs = job.NewRunner(job.Config{DB: d, Clock: cfg.Clock, Node: node, Log: cfg.Log, Observer: cfg.Metrics})
-	payments, err := sepa.NewService(d, cfg.Clock, cat, cfg.Bank, cfg.SandboxDelay, events, a.jobs)
+	users := user.NewService(v, cfg.Clock, cat, events)
+	payments, err := openSEPA(cfg, a, v, events, users)
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +155,6 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 	})
 	a.Adjustments = adjustment.NewService(d, cfg.Clock, cat.Currency)
 	a.Compliance = newCompliance(cfg, a, v)
-	users := user.NewService(v, cfg.Clock, cat, events)
 	a.keys = idempotency.New(v)
 	a.limits = ratelimit.New(d, node, cfg.Log)
 	transfers := transfer.NewService(cfg.Clock, events)
@@ -177,7 +177,7 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 	a.Uploads.Join(identities)
 	reviewed := joinReviews(a, users, identities)
 	users.Attach(d, a.jobs, user.Others{
-		Operations: []user.OpenOperations{payments}, Erasers: []user.Eraser{a.Uploads, identities, reviewed}, Reviewer: reviewed,
+		Operations: []user.OpenOperations{payments}, Erasers: []user.Eraser{a.Uploads, identities, reviewed, payments}, Reviewer: reviewed,
 	})
 	a.API = httpapi.Config{
 		DB: d, Catalog: cat, Contract: contracts, Environment: cfg.Environment, Partners: a.Partners, Users: users,

@@ -19,6 +19,7 @@ var formats = map[string]func(string) error{
 	"external-user-id": checkExternalUserID,
 	"moment":           checkMoment,
 	"pesel":            checkPESEL,
+	"sepa-text":        checkSEPAText,
 	"single-line":      checkSingleLine,
 	"web-address":      checkWebAddress,
 }
@@ -47,6 +48,7 @@ var (
 	errIDDots       = errors.New(`must not be "." or ".."`)
 	errIDReserved   = errors.New("must not be a reserved word: " + strings.Join(reservedIDs, ", "))
 	errPESELCheck   = errors.New("must have a right check digit")
+	errSEPAText     = errors.New("must consist of characters of the SEPA Latin set: a-z A-Z 0-9 / - ? : ( ) . , ' + and space")
 	errWebAddress   = errors.New("must be an http or https address, such as https://example.com/hooks")
 )
 
@@ -102,6 +104,20 @@ func checkSingleLine(s string) error {
 	default:
 		return nil
 	}
+}
+
+// checkSEPAText takes what every bank in SEPA takes (EPC217-08, 1.4). That a text is empty is for minLength to say.
+func checkSEPAText(s string) error {
+	if strings.ContainsFunc(s, func(c rune) bool {
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+		return !letter && !strings.ContainsRune("/-?:().,'+ ", c)
+	}) {
+		return errSEPAText
+	}
+	if s != "" && strings.TrimSpace(s) == "" {
+		return errBlank
+	}
+	return nil
 }
 
 // isControl reports control characters and the two line separators that Unicode has beside them.

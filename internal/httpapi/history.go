@@ -108,6 +108,8 @@ func showEntries(rd db.Reader, partnerID int64, entries []entry.Entry) ([]oas.Tr
 			err = t.Details.FromExchange(showExchange(object, contacts))
 		case sepa.Deposit:
 			err = t.Details.FromSepaDeposit(showDeposit(object, contacts))
+		case sepa.Transfer:
+			err = t.Details.FromSepaTransfer(showSepaTransfer(object))
 		case adjustment.Executed:
 			err = t.Details.FromAdjustment(oas.Adjustment{
 				Id: t.Id, ExternalUserId: t.ExternalUserId, Amount: t.Amount, Currency: t.Currency,

@@ -37,6 +37,12 @@ type remake func(rd db.Reader, p partner.Partner, object clock.ID) (any, error)
 // answer under the request's idempotency key with it, and answers after the commit. fn may run again. An
 // operation with secret answers names, last, how they are made again.
 func change[B any](a *api, w http.ResponseWriter, r *http.Request, operation string, fn func(tx *db.Tx, p partner.Partner, body B) (result, error), again ...remake) {
+	changeUnless(a, w, r, operation, func(error) bool { return false }, fn, again...)
+}
+
+// changeUnless is change for an operation that has another outcome when its commit is refused: otherwise is asked
+// with the error, and says whether fn is to run again, for that other outcome.
+func changeUnless[B any](a *api, w http.ResponseWriter, r *http.Request, operation string, otherwise func(error) bool, fn func(tx *db.Tx, p partner.Partner, body B) (result, error), again ...remake) {
 	raw, err := readBody(w, r)
 	if err != nil {
 		a.fail(w, r, err)
@@ -48,7 +54,7 @@ func change[B any](a *api, w http.ResponseWriter, r *http.Request, operation str
 		return
 	}
 	p := caller(r)
-	ans, replayed, err := a.once(r, p, raw, func(tx *db.Tx) (idempotency.Answer, error) {
+	ans, replayed, err := a.onceUnless(r, p, raw, otherwise, func(tx *db.Tx) (idempotency.Answer, error) {
 		res, err := fn(tx, p, body)
 		if err != nil {
 			return idempotency.Answer{}, err
@@ -86,18 +92,27 @@ func (a *api) remade(r *http.Request, p partner.Partner, object clock.ID, again 
 }
 
 // once runs fn in a transaction, at most once for each idempotency key.
-func (a *api) once(r *http.Request, p partner.Partner, body []byte, fn func(tx *db.Tx) (idempotency.Answer, error)) (ans idempotency.Answer, replayed bool, err error) {
+func (a *api) once(r *http.Request, p partner.Partner, body []byte, fn func(tx *db.Tx) (idempotency.Answer, error)) (idempotency.Answer, bool, error) {
+	return a.onceUnless(r, p, body, func(error) bool { return false }, fn)
+}
+
+// onceUnless runs fn in a transaction, at most once for each idempotency key; see changeUnless.
+func (a *api) onceUnless(r *http.Request, p partner.Partner, body []byte, otherwise func(error) bool, fn func(tx *db.Tx) (idempotency.Answer, error)) (ans idempotency.Answer, replayed bool, err error) {
 	ctx := r.Context()
 	key, ok, err := idempotencyKey(r)
 	if err != nil {
 		return ans, false, err
 	}
 	if !ok {
-		err = a.DB.Update(ctx, func(tx *db.Tx) (err error) {
-			ans, err = fn(tx)
-			return err
-		})
-		return ans, false, err
+		for {
+			err = a.DB.Update(ctx, func(tx *db.Tx) (err error) {
+				ans, err = fn(tx)
+				return err
+			})
+			if err == nil || !otherwise(err) {
+				return ans, false, err
+			}
+		}
 	}
 	req, err := a.Keys.NewRequest(p.ID, key, r.Method, r.URL.RequestURI(), body)
 	if err != nil {
@@ -128,10 +143,10 @@ func (a *api) once(r *http.Request, p partner.Partner, body []byte, fn func(tx *
 			return ans, false, replayErr
 		case stored != nil:
 			return *stored, true, nil
-		case !idempotency.Used(err):
+		case !idempotency.Used(err) && !otherwise(err):
 			return ans, false, err
 		}
-		// The key was used so long ago that it is free again.
+		// The key was used so long ago that it is free again, or there is another outcome.
 	}
 }
 

@@ -112,6 +112,11 @@ func (b Bank) draw() (iban.IBAN, error) {
 	return "", fmt.Errorf("the bank's settings make no IBAN: %w", err)
 }
 
+// Collective is the operator's own account at an imagined bank: the one with the lowest number.
+func (b Bank) Collective() (iban.IBAN, error) {
+	return iban.Compose(b.Country, b.Code, strings.Repeat("0", b.AccountDigits))
+}
+
 // FindAccount reads an owner's account; P462 when the owner has none yet.
 func (s *Service) FindAccount(r db.Reader, partner int64, owner clock.ID) (Account, error) {
 	a := Account{Owner: owner}

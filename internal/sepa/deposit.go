@@ -16,6 +16,7 @@ import (
 	"kontor/internal/ledger"
 	"kontor/internal/money"
 	"kontor/internal/user"
+	"kontor/internal/vault"
 )
 
 // DepositOperation names deposits in the ledger and in histories.
@@ -54,27 +55,51 @@ type Deposit struct {
 	CreatedAt  time.Time
 }
 
-// Service keeps accounts and books payments.
+// Config is what a Service needs.
+type Config struct {
+	DB      *db.DB
+	Vault   *vault.Vault
+	Clock   clock.Clock
+	Catalog *catalog.Catalog
+	Bank    Bank
+	Delay   time.Duration // how long a deposit stays PENDING
+	Events  *event.Log
+	Users   *user.Service
+	Jobs    *job.Runner
+}
+
+// Service keeps accounts, books payments that arrive, and sends those that leave.
 type Service struct {
 	db     *db.DB
+	vault  *vault.Vault
 	clock  clock.Clock
 	euro   money.Currency
 	bank   Bank
-	delay  time.Duration // between the bank's report and the credit
+	delay  time.Duration
 	events *event.Log
+	users  *user.Service
 	jobs   *job.Runner
+	rail   Rail
 }
 
-// NewService makes the service and registers its jobs. delay is how long a deposit stays PENDING.
-func NewService(d *db.DB, c clock.Clock, cat *catalog.Catalog, bank Bank, delay time.Duration, events *event.Log, jobs *job.Runner) (*Service, error) {
-	euro, ok := cat.Currency("eur")
+// NewService makes the service and registers its jobs.
+func NewService(c Config) (*Service, error) {
+	euro, ok := c.Catalog.Currency("eur")
 	if !ok {
 		return nil, errors.New("sepa: the catalogue has no eur")
 	}
-	s := &Service{db: d, clock: c, euro: euro, bank: bank, delay: delay, events: events, jobs: jobs}
-	jobs.Register(bookDeposit, s.book)
+	s := &Service{
+		db: c.DB, vault: c.Vault, clock: c.Clock, euro: euro, bank: c.Bank, delay: c.Delay, events: c.Events, users: c.Users, jobs: c.Jobs,
+	}
+	c.Jobs.Register(bookDeposit, s.book)
+	c.Jobs.Register(sendTransfer, s.send)
+	c.Jobs.Register(submitBatch, s.submit)
+	c.Jobs.Register(applyEntry, s.apply)
 	return s, nil
 }
+
+// Join connects the bank. Until then transfers wait. It is called before the jobs run.
+func (s *Service) Join(r Rail) { s.rail = r }
 
 var (
 	insertDeposit = db.NewInsert("sepa_deposit", `partner_id bigint, id uuid, owner_id uuid, amount bigint, currency text,
@@ -188,6 +213,9 @@ func (s *Service) credit(tx *db.Tx, j job.Job) error {
 	}
 	at := s.clock.Now()
 	d.Status, d.Version = DepositSuccessful, d.Version+1
+	if err := s.learn(tx, d, at); err != nil {
+		return err
+	}
 	tx.Write(updateDeposit, d.Partner, d.ID, d.Status, d.Version)
 	ledger.Post(tx, d.Partner, ledger.Operation{Type: DepositOperation, ID: d.ID}, at,
 		ledger.Credit("amount", clearing, to, d.Amount)...)
@@ -249,7 +277,7 @@ var selectUncredited = db.NewQuery(`
 		AND NOT EXISTS (
 			SELECT 1 FROM event_lane n WHERE n.partner_id = d.partner_id AND n.removed_until >= d.created_at))`)
 
-// Verify names the deposits whose state and postings differ, and, unless events of their age were removed, the
+// Verify names the transfers whose state, hold, postings and event do not belong together, and the deposits whose state and postings differ, and, unless events of their age were removed, the
 // credited ones without their event (I4).
 func Verify(_ context.Context, r db.Reader) ([]string, error) {
 	rows := r.Rows(selectUncredited)
@@ -263,5 +291,12 @@ func Verify(_ context.Context, r db.Reader) ([]string, error) {
 		}
 		violations = append(violations, fmt.Sprintf("I4: SEPA deposit %s of partner %d does not agree with its posting or its event", id, partner))
 	}
-	return violations, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	odd, err := verifyTransfers(r)
+	for _, t := range odd {
+		violations = append(violations, fmt.Sprintf("I4: SEPA transfer %s of partner %d does not agree with its hold, its postings or its event", t.id, t.partner))
+	}
+	return violations, err
 }

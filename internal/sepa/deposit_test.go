@@ -42,7 +42,10 @@ func newBooks(t *testing.T, d *db.DB) *books {
 	events := event.NewLog(v, func(int64) {})
 	jobs := job.NewRunner(job.Config{DB: d, Clock: now, Node: "test", Log: slog.New(slog.DiscardHandler)})
 	b := &books{T: t, db: d}
-	if b.sepa, err = NewService(d, now, cat, SandboxBank, 0, events, jobs); err != nil {
+	users := user.NewService(v, now, cat, events)
+	if b.sepa, err = NewService(Config{
+		DB: d, Vault: v, Clock: now, Catalog: cat, Bank: SandboxBank, Events: events, Users: users, Jobs: jobs,
+	}); err != nil {
 		t.Fatal(err)
 	}
 	b.must(func(tx *db.Tx) error {
@@ -52,7 +55,6 @@ func newBooks(t *testing.T, d *db.DB) *books {
 		if err := b.sepa.OpenPartner(tx, 1, now.Now()); err != nil {
 			return err
 		}
-		users := user.NewService(v, now, cat, events)
 		b.user, _, err = users.Create(tx, 1, user.New{ExternalID: "user", Model: user.KYC, Person: user.Person{Country: "LT"}})
 		return err
 	})

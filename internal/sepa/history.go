@@ -30,9 +30,19 @@ var (
 		`SELECT `+columns+` FROM sepa_deposit WHERE partner_id = $1 AND owner_id = $9 AND status = KEY`))
 )
 
-// History answers the entries of deposits that a query asks for, in no order: at least the newest, as many
-// as its limit says. A deposit is there from the moment in which it was seen at the bank.
+// History answers the entries of deposits and transfers that a query asks for, in no order: at least the newest, as
+// many of each as its limit says.
 func (s *Service) History(r db.Reader, q entry.Query) ([]entry.Entry, error) {
+	deposits, err := s.depositsOf(r, q)
+	if err != nil {
+		return nil, err
+	}
+	transfers, err := s.transfersOf(r, q)
+	return append(deposits, transfers...), err
+}
+
+// depositsOf answers the entries of deposits. One is there from the moment in which it was seen at the bank.
+func (s *Service) depositsOf(r db.Reader, q entry.Query) ([]entry.Entry, error) {
 	_, euros := q.Currency(s.euro.Code)
 	if !q.Wants(DepositOperation) || !euros || q.Reference != "" {
 		return nil, nil // nobody gives a deposit a reference: its title is the payer's

@@ -31,7 +31,7 @@ var still = map[string]string{
 }
 
 // outside are members that look like ids but name nothing that a partner owns.
-var outside = []string{"senderIban"}
+var outside = []string{"senderIban", "destinationIban", "transferTitle"}
 
 // slotName recognises names of ids, so that a new operation cannot slip through unnoticed.
 var slotName = regexp.MustCompile(`(Id|[iI]ban|[tT]itle|Address)$`)
@@ -152,6 +152,9 @@ func (c *caller) objects(t *testing.T, user string) map[string]string {
 	made := c.must(t, http.StatusCreated, http.MethodPost, "/v1/transfer", map[string]any{
 		"sourceExternalUserId": user, "amount": "1.00", "currency": "eur",
 	})
+	sent := c.must(t, http.StatusOK, http.MethodPost, "/v1/sepa-transfer", map[string]any{
+		"sourceExternalUserId": user, "amount": "1.00", "currency": "eur", "destinationIban": "DE89370400440532013000", "transferTitle": "SANDBOX-HANG",
+	})
 	deposits := c.must(t, http.StatusOK, http.MethodGet, "/v1/user/transactions/"+user+"?type=SEPA_DEPOSIT", nil)
 	events := c.must(t, http.StatusOK, http.MethodGet, "/v1/events?event=user-balance-generation", nil)
 	text := func(v any) string { s, _ := v.(string); return s }
@@ -164,8 +167,9 @@ func (c *caller) objects(t *testing.T, user string) map[string]string {
 		"externalUserId": user, "sourceExternalUserId": user, "destinationExternalUserId": user,
 		"exchangeId": text(at(exchanged, "exchangeId")), "lockId": text(at(lock, "id")),
 		"transferId": text(at(made, "transferId")), "depositId": text(at(at(deposits, "transactions").([]any)[0], "id")),
-		"eventId": text(at(at(events, "events").([]any)[0], "id")),
-		"iban":    text(at(info, "iban")), "title": text(at(info, "title")),
+		"sepaTransferId": text(at(sent, "transferId")),
+		"eventId":        text(at(at(events, "events").([]any)[0], "id")),
+		"iban":           text(at(info, "iban")), "title": text(at(info, "title")),
 	}
 }
 
@@ -176,7 +180,7 @@ func unknown(known map[string]string) map[string]string {
 		switch name {
 		case "iban":
 			out[name] = "LT121000011101001000" // correct, but of a bank that is not ours
-		case "transferId", "depositId", "eventId", "exchangeId", "lockId":
+		case "transferId", "sepaTransferId", "depositId", "eventId", "exchangeId", "lockId":
 			out[name] = "0198f0c2-6f0a-7cc1-9d7e-0a4f3b2c1d00"
 		case "title":
 			out[name] = "KT" + strings.Repeat("0", len(id)-2)

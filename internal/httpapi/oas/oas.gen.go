@@ -282,6 +282,72 @@ func (e MissingForActivationWaitingFor) Valid() bool {
 	}
 }
 
+// Defines values for NewPartnerSepaTransferCurrency.
+const (
+	NewPartnerSepaTransferCurrencyEur NewPartnerSepaTransferCurrency = "eur"
+)
+
+// Valid indicates whether the value is a known member of the NewPartnerSepaTransferCurrency enum.
+func (e NewPartnerSepaTransferCurrency) Valid() bool {
+	switch e {
+	case NewPartnerSepaTransferCurrencyEur:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for NewPartnerSepaTransferReceiverType.
+const (
+	NewPartnerSepaTransferReceiverTypeLEGAL   NewPartnerSepaTransferReceiverType = "LEGAL"
+	NewPartnerSepaTransferReceiverTypeNATURAL NewPartnerSepaTransferReceiverType = "NATURAL"
+)
+
+// Valid indicates whether the value is a known member of the NewPartnerSepaTransferReceiverType enum.
+func (e NewPartnerSepaTransferReceiverType) Valid() bool {
+	switch e {
+	case NewPartnerSepaTransferReceiverTypeLEGAL:
+		return true
+	case NewPartnerSepaTransferReceiverTypeNATURAL:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for NewSepaTransferCurrency.
+const (
+	NewSepaTransferCurrencyEur NewSepaTransferCurrency = "eur"
+)
+
+// Valid indicates whether the value is a known member of the NewSepaTransferCurrency enum.
+func (e NewSepaTransferCurrency) Valid() bool {
+	switch e {
+	case NewSepaTransferCurrencyEur:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for NewSepaTransferReceiverType.
+const (
+	NewSepaTransferReceiverTypeLEGAL   NewSepaTransferReceiverType = "LEGAL"
+	NewSepaTransferReceiverTypeNATURAL NewSepaTransferReceiverType = "NATURAL"
+)
+
+// Valid indicates whether the value is a known member of the NewSepaTransferReceiverType enum.
+func (e NewSepaTransferReceiverType) Valid() bool {
+	switch e {
+	case NewSepaTransferReceiverTypeLEGAL:
+		return true
+	case NewSepaTransferReceiverTypeNATURAL:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PoaStatus.
 const (
 	PoaStatusAPPROVED   PoaStatus = "APPROVED"
@@ -426,6 +492,21 @@ func (e SandboxSepaDepositedStatus) Valid() bool {
 	}
 }
 
+// Defines values for SepaContactStatus.
+const (
+	SepaContactStatusAPPROVED SepaContactStatus = "APPROVED"
+)
+
+// Valid indicates whether the value is a known member of the SepaContactStatus enum.
+func (e SepaContactStatus) Valid() bool {
+	switch e {
+	case SepaContactStatusAPPROVED:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SepaDepositCurrency.
 const (
 	SepaDepositCurrencyEur SepaDepositCurrency = "eur"
@@ -453,6 +534,63 @@ func (e SepaDepositStatus) Valid() bool {
 	case SepaDepositStatusPENDING:
 		return true
 	case SepaDepositStatusSUCCESSFUL:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SepaTransferType.
+const (
+	External SepaTransferType = "external"
+)
+
+// Valid indicates whether the value is a known member of the SepaTransferType enum.
+func (e SepaTransferType) Valid() bool {
+	switch e {
+	case External:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SepaTransferStatus.
+const (
+	SepaTransferStatusFAILED     SepaTransferStatus = "FAILED"
+	SepaTransferStatusPENDING    SepaTransferStatus = "PENDING"
+	SepaTransferStatusPROCESSING SepaTransferStatus = "PROCESSING"
+	SepaTransferStatusRETURNED   SepaTransferStatus = "RETURNED"
+	SepaTransferStatusSUCCESSFUL SepaTransferStatus = "SUCCESSFUL"
+)
+
+// Valid indicates whether the value is a known member of the SepaTransferStatus enum.
+func (e SepaTransferStatus) Valid() bool {
+	switch e {
+	case SepaTransferStatusFAILED:
+		return true
+	case SepaTransferStatusPENDING:
+		return true
+	case SepaTransferStatusPROCESSING:
+		return true
+	case SepaTransferStatusRETURNED:
+		return true
+	case SepaTransferStatusSUCCESSFUL:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SepaTransferCurrency.
+const (
+	SepaTransferCurrencyEur SepaTransferCurrency = "eur"
+)
+
+// Valid indicates whether the value is a known member of the SepaTransferCurrency enum.
+func (e SepaTransferCurrency) Valid() bool {
+	switch e {
+	case SepaTransferCurrencyEur:
 		return true
 	default:
 		return false
@@ -1092,6 +1230,90 @@ type NewExchange struct {
 	Metadata Metadata `json:"metadata,omitempty"`
 }
 
+// NewPartnerSepaTransfer defines model for NewPartnerSepaTransfer.
+type NewPartnerSepaTransfer struct {
+	// Currency Euros only.
+	Currency NewPartnerSepaTransferCurrency `json:"currency"`
+
+	// Amount Euros, as a string or a number.
+	Amount contract.Decimal `json:"amount"`
+
+	// DestinationIban Of a country in SEPA.
+	DestinationIban string `json:"destinationIban"`
+
+	// TransferTitle What the beneficiary reads; characters of the SEPA Latin set.
+	TransferTitle string `json:"transferTitle"`
+
+	// ReceiverType Level 2 only.
+	ReceiverType *NewPartnerSepaTransferReceiverType `json:"receiverType,omitempty"`
+
+	// ReceiverFirstName With NATURAL.
+	ReceiverFirstName *string `json:"receiverFirstName,omitempty"`
+
+	// ReceiverLastName With NATURAL.
+	ReceiverLastName *string `json:"receiverLastName,omitempty"`
+
+	// CompanyName With LEGAL.
+	CompanyName *string `json:"companyName,omitempty"`
+
+	// Reference Your own reference. Returned in details, history and webhooks, and never interpreted.
+	Reference *Reference `json:"reference,omitempty"`
+
+	// Metadata Up to 10 pairs of your own. Names have up to 40 characters, values up to 255. Returned as `reference` is.
+	Metadata Metadata `json:"metadata,omitempty"`
+}
+
+// NewPartnerSepaTransferCurrency Euros only.
+type NewPartnerSepaTransferCurrency string
+
+// NewPartnerSepaTransferReceiverType Level 2 only.
+type NewPartnerSepaTransferReceiverType string
+
+// NewSepaTransfer defines model for NewSepaTransfer.
+type NewSepaTransfer struct {
+	// SourceExternalUserId The user who pays.
+	SourceExternalUserId *ExternalUserId `json:"sourceExternalUserId,omitempty"`
+
+	// ExternalUserId The older name of the same.
+	ExternalUserId *ExternalUserId `json:"externalUserId,omitempty"`
+
+	// Currency Euros only.
+	Currency NewSepaTransferCurrency `json:"currency"`
+
+	// Amount Euros, as a string or a number.
+	Amount contract.Decimal `json:"amount"`
+
+	// DestinationIban Of a country in SEPA.
+	DestinationIban string `json:"destinationIban"`
+
+	// TransferTitle What the beneficiary reads; characters of the SEPA Latin set.
+	TransferTitle string `json:"transferTitle"`
+
+	// ReceiverType Level 2 only.
+	ReceiverType *NewSepaTransferReceiverType `json:"receiverType,omitempty"`
+
+	// ReceiverFirstName With NATURAL.
+	ReceiverFirstName *string `json:"receiverFirstName,omitempty"`
+
+	// ReceiverLastName With NATURAL.
+	ReceiverLastName *string `json:"receiverLastName,omitempty"`
+
+	// CompanyName With LEGAL.
+	CompanyName *string `json:"companyName,omitempty"`
+
+	// Reference Your own reference. Returned in details, history and webhooks, and never interpreted.
+	Reference *Reference `json:"reference,omitempty"`
+
+	// Metadata Up to 10 pairs of your own. Names have up to 40 characters, values up to 255. Returned as `reference` is.
+	Metadata Metadata `json:"metadata,omitempty"`
+}
+
+// NewSepaTransferCurrency Euros only.
+type NewSepaTransferCurrency string
+
+// NewSepaTransferReceiverType Level 2 only.
+type NewSepaTransferReceiverType string
+
 // NewTransfer defines model for NewTransfer.
 type NewTransfer struct {
 	// SourceExternalUserId The user who pays. Without it, you pay.
@@ -1400,6 +1622,31 @@ type SandboxWebhook struct {
 	BaseUrl *string `json:"baseUrl"`
 }
 
+// SepaContact defines model for SepaContact.
+type SepaContact struct {
+	Id   string `json:"id"`
+	Iban string `json:"iban"`
+
+	// Name As the bank reported it with the first payment.
+	Name   string            `json:"name"`
+	Bic    *string           `json:"bic"`
+	Status SepaContactStatus `json:"status"`
+
+	// CreatedAt ISO 8601, UTC, milliseconds.
+	CreatedAt Time `json:"createdAt"`
+
+	// LastUsedAt ISO 8601, UTC, milliseconds.
+	LastUsedAt Time `json:"lastUsedAt"`
+}
+
+// SepaContactStatus defines model for SepaContact.Status.
+type SepaContactStatus string
+
+// SepaContacts defines model for SepaContacts.
+type SepaContacts struct {
+	Contacts []SepaContact `json:"contacts"`
+}
+
 // SepaDeposit defines model for SepaDeposit.
 type SepaDeposit struct {
 	Id string `json:"id"`
@@ -1441,6 +1688,81 @@ type SepaDepositInfo struct {
 	Swift         string `json:"swift"`
 	AccountHolder string `json:"accountHolder"`
 	Address       string `json:"address"`
+}
+
+// SepaTransfer defines model for SepaTransfer.
+type SepaTransfer struct {
+	Id   string           `json:"id"`
+	Type SepaTransferType `json:"type"`
+
+	// Amount Exact decimal with all decimals of the currency, as a string.
+	Amount            FixedAmount `json:"amount"`
+	TransferTitle     string      `json:"transferTitle"`
+	DestinationIban   string      `json:"destinationIban"`
+	ReceiverFirstName *string     `json:"receiverFirstName"`
+	ReceiverLastName  *string     `json:"receiverLastName"`
+	CompanyName       *string     `json:"companyName"`
+
+	// ReceiverType NATURAL or LEGAL on level 2.
+	ReceiverType *string `json:"receiverType"`
+
+	// Status PENDING: accepted. PROCESSING: on its way to the bank. SUCCESSFUL: executed. FAILED: refused, and everything released.
+	// RETURNED: sent back by the beneficiary's bank after success.
+	Status   SepaTransferStatus   `json:"status"`
+	Currency SepaTransferCurrency `json:"currency"`
+	Fee      contract.Number      `json:"fee"`
+
+	// CreatedAt ISO 8601, UTC, milliseconds.
+	CreatedAt Time              `json:"createdAt"`
+	User      *SepaTransferUser `json:"user,omitempty"`
+
+	// Error Why it failed or came back.
+	Error *EventError `json:"error,omitempty"`
+
+	// ReturnedAmount With RETURNED, what was credited.
+	ReturnedAmount *FixedAmount `json:"returnedAmount,omitempty"`
+
+	// Reference Your own reference. Returned in details, history and webhooks, and never interpreted.
+	Reference *Reference `json:"reference,omitempty"`
+
+	// Metadata Up to 10 pairs of your own. Names have up to 40 characters, values up to 255. Returned as `reference` is.
+	Metadata Metadata `json:"metadata,omitempty"`
+}
+
+// SepaTransferType defines model for SepaTransfer.Type.
+type SepaTransferType string
+
+// SepaTransferStatus PENDING: accepted. PROCESSING: on its way to the bank. SUCCESSFUL: executed. FAILED: refused, and everything released.
+// RETURNED: sent back by the beneficiary's bank after success.
+type SepaTransferStatus string
+
+// SepaTransferCurrency defines model for SepaTransfer.Currency.
+type SepaTransferCurrency string
+
+// SepaTransferCreated defines model for SepaTransferCreated.
+type SepaTransferCreated struct {
+	TransferId string `json:"transferId"`
+}
+
+// SepaTransferUser defines model for SepaTransferUser.
+type SepaTransferUser struct {
+	// ExternalUserId Your own id of a user, unique among your users and never used again. 1 to 128 characters. Not allowed are the
+	// characters `/ ? # % \`, control characters, a space at either end, `.` and `..`, and the words balances, transactions,
+	// verification, kyc-files, poa-files, suspend and unsuspend.
+	ExternalUserId ExternalUserId `json:"externalUserId"`
+	Email          string         `json:"email"`
+	FirstName      string         `json:"firstName"`
+	LastName       string         `json:"lastName"`
+	Address        string         `json:"address"`
+	City           string         `json:"city"`
+	Country        string         `json:"country"`
+
+	// DocumentType As in the identity check; null when none is known.
+	DocumentType   *string `json:"documentType"`
+	DocumentNumber *string `json:"documentNumber"`
+	Pesel          *string `json:"pesel"`
+	BirthCountry   string  `json:"birthCountry"`
+	BirthDate      *string `json:"birthDate"`
 }
 
 // Statement defines model for Statement.
@@ -1816,6 +2138,9 @@ type Limit = int
 // ReferenceFilter Your own reference. Returned in details, history and webhooks, and never interpreted.
 type ReferenceFilter = Reference
 
+// SepaTransferId defines model for SepaTransferId.
+type SepaTransferId = string
+
 // To defines model for To.
 type To = string
 
@@ -1918,6 +2243,13 @@ type CreatePartnerExchangeParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// CreatePartnerSepaTransferParams defines parameters for CreatePartnerSepaTransfer.
+type CreatePartnerSepaTransferParams struct {
+	// IdempotencyKey Makes it safe to send this request again: with the same key you get the first answer again. Choose a new key for each
+	// operation, a random UUID for example.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // GetPartnerStatementParams defines parameters for GetPartnerStatement.
 type GetPartnerStatementParams struct {
 	// Date Day in UTC. Today and earlier.
@@ -1997,6 +2329,13 @@ type SandboxDecidePoaParams struct {
 
 // SandboxReviewUserParams defines parameters for SandboxReviewUser.
 type SandboxReviewUserParams struct {
+	// IdempotencyKey Makes it safe to send this request again: with the same key you get the first answer again. Choose a new key for each
+	// operation, a random UUID for example.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// CreateSepaTransferParams defines parameters for CreateSepaTransfer.
+type CreateSepaTransferParams struct {
 	// IdempotencyKey Makes it safe to send this request again: with the same key you get the first answer again. Choose a new key for each
 	// operation, a random UUID for example.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -2134,6 +2473,9 @@ type CreateExchangeJSONRequestBody = NewUserExchange
 // CreatePartnerExchangeJSONRequestBody defines body for CreatePartnerExchange for application/json ContentType.
 type CreatePartnerExchangeJSONRequestBody = NewExchange
 
+// CreatePartnerSepaTransferJSONRequestBody defines body for CreatePartnerSepaTransfer for application/json ContentType.
+type CreatePartnerSepaTransferJSONRequestBody = NewPartnerSepaTransfer
+
 // SandboxSetRatesJSONRequestBody defines body for SandboxSetRates for application/json ContentType.
 type SandboxSetRatesJSONRequestBody = SandboxRates
 
@@ -2151,6 +2493,9 @@ type SandboxReviewUserJSONRequestBody = SandboxReview
 
 // SandboxSetWebhookJSONRequestBody defines body for SandboxSetWebhook for application/json ContentType.
 type SandboxSetWebhookJSONRequestBody = SandboxWebhook
+
+// CreateSepaTransferJSONRequestBody defines body for CreateSepaTransfer for application/json ContentType.
+type CreateSepaTransferJSONRequestBody = NewSepaTransfer
 
 // CreateTransferJSONRequestBody defines body for CreateTransfer for application/json ContentType.
 type CreateTransferJSONRequestBody = NewTransfer
@@ -2212,6 +2557,32 @@ func (t *Transaction_Details) FromSepaDeposit(v SepaDeposit) error {
 
 // MergeSepaDeposit performs a merge with any union data inside the Transaction_Details, using the provided SepaDeposit
 func (t *Transaction_Details) MergeSepaDeposit(v SepaDeposit) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsSepaTransfer returns the union data inside the Transaction_Details as a SepaTransfer
+func (t Transaction_Details) AsSepaTransfer() (SepaTransfer, error) {
+	var body SepaTransfer
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromSepaTransfer overwrites any union data inside the Transaction_Details as the provided SepaTransfer
+func (t *Transaction_Details) FromSepaTransfer(v SepaTransfer) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeSepaTransfer performs a merge with any union data inside the Transaction_Details, using the provided SepaTransfer
+func (t *Transaction_Details) MergeSepaTransfer(v SepaTransfer) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err
@@ -2598,6 +2969,13 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/partner/exchange/get-rate (the `GetPartnerExchangeRates` operationId).
 	GetPartnerExchangeRates(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetPartnerSepaContacts Get SEPA deposit contact list
+	//
+	// The accounts that you have paid in from. On level 1 they are those to which you can pay out.
+	//
+	// Corresponds with GET /v1/partner/sepa-deposit/contact-list (the `GetPartnerSepaContacts` operationId).
+	GetPartnerSepaContacts(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetPartnerSepaDepositInfo Get SEPA deposit info
 	//
 	// Where to send euros for your own balance. The payer must put `title` into the bank transfer unchanged. Without it the
@@ -2605,6 +2983,46 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/partner/sepa-deposit/info (the `GetPartnerSepaDepositInfo` operationId).
 	GetPartnerSepaDepositInfo(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreatePartnerSepaTransferWithBody Create a SEPA transfer
+	//
+	// Sends euros of yours to a bank account.
+	//
+	// On level 1 (the default) the destination must be an account of the contact list, and receiver members must not be
+	// sent. On level 2 it can be anybody's, and the receiver must be named.
+	//
+	// The answer says that the order was accepted. Amount and fee are held at once; a balance that does not cover them, and
+	// what a bank refuses, is told later by webhook and details, as FAILED with a code of ISO 20022, and everything is
+	// released. A transfer that comes back after success is RETURNED: what came back is credited, the fee is not. Send an
+	// `Idempotency-Key`: a transfer keeps it for ever.
+	//
+	// In the sandbox the title chooses the outcome: `SANDBOX-REJECT-AC04`, `SANDBOX-RETURN-AC04`,
+	// `SANDBOX-RETURN-AC04-100` (a hundred cents are kept), `SANDBOX-HANG`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/partner/sepa-transfer (the `CreatePartnerSepaTransfer` operationId).
+	CreatePartnerSepaTransferWithBody(ctx context.Context, params *CreatePartnerSepaTransferParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreatePartnerSepaTransfer Create a SEPA transfer
+	//
+	// Sends euros of yours to a bank account.
+	//
+	// On level 1 (the default) the destination must be an account of the contact list, and receiver members must not be
+	// sent. On level 2 it can be anybody's, and the receiver must be named.
+	//
+	// The answer says that the order was accepted. Amount and fee are held at once; a balance that does not cover them, and
+	// what a bank refuses, is told later by webhook and details, as FAILED with a code of ISO 20022, and everything is
+	// released. A transfer that comes back after success is RETURNED: what came back is credited, the fee is not. Send an
+	// `Idempotency-Key`: a transfer keeps it for ever.
+	//
+	// In the sandbox the title chooses the outcome: `SANDBOX-REJECT-AC04`, `SANDBOX-RETURN-AC04`,
+	// `SANDBOX-RETURN-AC04-100` (a hundred cents are kept), `SANDBOX-HANG`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/partner/sepa-transfer (the `CreatePartnerSepaTransfer` operationId).
+	CreatePartnerSepaTransfer(ctx context.Context, params *CreatePartnerSepaTransferParams, body CreatePartnerSepaTransferJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetPartnerStatement Get a statement of one day
 	//
@@ -2769,6 +3187,13 @@ type ClientInterface interface {
 	// Corresponds with PUT /v1/sandbox/webhook (the `SandboxSetWebhook` operationId).
 	SandboxSetWebhook(ctx context.Context, body SandboxSetWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetUserSepaContacts Get a user's SEPA deposit contact list
+	//
+	// The accounts that the user has paid in from. On level 1 they are those to which the user can pay out.
+	//
+	// Corresponds with GET /v1/sepa-deposit/contact-list/{externalUserId} (the `GetUserSepaContacts` operationId).
+	GetUserSepaContacts(ctx context.Context, externalUserId ExternalUserId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetSepaDeposit Get SEPA deposit details
 	//
 	// One bank transfer that arrived for you or for one of your users.
@@ -2782,6 +3207,53 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/sepa-deposit/info/{externalUserId} (the `GetUserSepaDepositInfo` operationId).
 	GetUserSepaDepositInfo(ctx context.Context, externalUserId ExternalUserId, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateSepaTransferWithBody Create a SEPA transfer of a user
+	//
+	// Sends euros of a user to a bank account. `externalUserId` is taken for `sourceExternalUserId` too.
+	//
+	// On level 1 (the default) the destination must be an account of the contact list, and receiver members must not be
+	// sent. On level 2 it can be anybody's, and the receiver must be named.
+	//
+	// The answer says that the order was accepted. Amount and fee are held at once; a balance that does not cover them, and
+	// what a bank refuses, is told later by webhook and details, as FAILED with a code of ISO 20022, and everything is
+	// released. A transfer that comes back after success is RETURNED: what came back is credited, the fee is not. Send an
+	// `Idempotency-Key`: a transfer keeps it for ever.
+	//
+	// In the sandbox the title chooses the outcome: `SANDBOX-REJECT-AC04`, `SANDBOX-RETURN-AC04`,
+	// `SANDBOX-RETURN-AC04-100` (a hundred cents are kept), `SANDBOX-HANG`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/sepa-transfer (the `CreateSepaTransfer` operationId).
+	CreateSepaTransferWithBody(ctx context.Context, params *CreateSepaTransferParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateSepaTransfer Create a SEPA transfer of a user
+	//
+	// Sends euros of a user to a bank account. `externalUserId` is taken for `sourceExternalUserId` too.
+	//
+	// On level 1 (the default) the destination must be an account of the contact list, and receiver members must not be
+	// sent. On level 2 it can be anybody's, and the receiver must be named.
+	//
+	// The answer says that the order was accepted. Amount and fee are held at once; a balance that does not cover them, and
+	// what a bank refuses, is told later by webhook and details, as FAILED with a code of ISO 20022, and everything is
+	// released. A transfer that comes back after success is RETURNED: what came back is credited, the fee is not. Send an
+	// `Idempotency-Key`: a transfer keeps it for ever.
+	//
+	// In the sandbox the title chooses the outcome: `SANDBOX-REJECT-AC04`, `SANDBOX-RETURN-AC04`,
+	// `SANDBOX-RETURN-AC04-100` (a hundred cents are kept), `SANDBOX-HANG`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/sepa-transfer (the `CreateSepaTransfer` operationId).
+	CreateSepaTransfer(ctx context.Context, params *CreateSepaTransferParams, body CreateSepaTransferJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetSepaTransfer Get SEPA transfer details
+	//
+	// One SEPA transfer of yours, or of one of your users, who is then shown in `user`.
+	//
+	// Corresponds with GET /v1/sepa-transfer/details/{sepaTransferId} (the `GetSepaTransfer` operationId).
+	GetSepaTransfer(ctx context.Context, sepaTransferId SepaTransferId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateTransferWithBody Create a transfer
 	//
@@ -3305,6 +3777,23 @@ func (c *Client) GetPartnerExchangeRates(ctx context.Context, reqEditors ...Requ
 	return c.Client.Do(req)
 }
 
+// GetPartnerSepaContacts Get SEPA deposit contact list
+//
+// The accounts that you have paid in from. On level 1 they are those to which you can pay out.
+//
+// Corresponds with GET /v1/partner/sepa-deposit/contact-list (the `GetPartnerSepaContacts` operationId).
+func (c *Client) GetPartnerSepaContacts(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPartnerSepaContactsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetPartnerSepaDepositInfo Get SEPA deposit info
 //
 // Where to send euros for your own balance. The payer must put `title` into the bank transfer unchanged. Without it the
@@ -3313,6 +3802,66 @@ func (c *Client) GetPartnerExchangeRates(ctx context.Context, reqEditors ...Requ
 // Corresponds with GET /v1/partner/sepa-deposit/info (the `GetPartnerSepaDepositInfo` operationId).
 func (c *Client) GetPartnerSepaDepositInfo(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetPartnerSepaDepositInfoRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreatePartnerSepaTransferWithBody Create a SEPA transfer
+//
+// Sends euros of yours to a bank account.
+//
+// On level 1 (the default) the destination must be an account of the contact list, and receiver members must not be
+// sent. On level 2 it can be anybody's, and the receiver must be named.
+//
+// The answer says that the order was accepted. Amount and fee are held at once; a balance that does not cover them, and
+// what a bank refuses, is told later by webhook and details, as FAILED with a code of ISO 20022, and everything is
+// released. A transfer that comes back after success is RETURNED: what came back is credited, the fee is not. Send an
+// `Idempotency-Key`: a transfer keeps it for ever.
+//
+// In the sandbox the title chooses the outcome: `SANDBOX-REJECT-AC04`, `SANDBOX-RETURN-AC04`,
+// `SANDBOX-RETURN-AC04-100` (a hundred cents are kept), `SANDBOX-HANG`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/partner/sepa-transfer (the `CreatePartnerSepaTransfer` operationId).
+func (c *Client) CreatePartnerSepaTransferWithBody(ctx context.Context, params *CreatePartnerSepaTransferParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreatePartnerSepaTransferRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreatePartnerSepaTransfer Create a SEPA transfer
+//
+// Sends euros of yours to a bank account.
+//
+// On level 1 (the default) the destination must be an account of the contact list, and receiver members must not be
+// sent. On level 2 it can be anybody's, and the receiver must be named.
+//
+// The answer says that the order was accepted. Amount and fee are held at once; a balance that does not cover them, and
+// what a bank refuses, is told later by webhook and details, as FAILED with a code of ISO 20022, and everything is
+// released. A transfer that comes back after success is RETURNED: what came back is credited, the fee is not. Send an
+// `Idempotency-Key`: a transfer keeps it for ever.
+//
+// In the sandbox the title chooses the outcome: `SANDBOX-REJECT-AC04`, `SANDBOX-RETURN-AC04`,
+// `SANDBOX-RETURN-AC04-100` (a hundred cents are kept), `SANDBOX-HANG`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/partner/sepa-transfer (the `CreatePartnerSepaTransfer` operationId).
+func (c *Client) CreatePartnerSepaTransfer(ctx context.Context, params *CreatePartnerSepaTransferParams, body CreatePartnerSepaTransferJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreatePartnerSepaTransferRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3646,6 +4195,23 @@ func (c *Client) SandboxSetWebhook(ctx context.Context, body SandboxSetWebhookJS
 	return c.Client.Do(req)
 }
 
+// GetUserSepaContacts Get a user's SEPA deposit contact list
+//
+// The accounts that the user has paid in from. On level 1 they are those to which the user can pay out.
+//
+// Corresponds with GET /v1/sepa-deposit/contact-list/{externalUserId} (the `GetUserSepaContacts` operationId).
+func (c *Client) GetUserSepaContacts(ctx context.Context, externalUserId ExternalUserId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetUserSepaContactsRequest(c.Server, externalUserId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetSepaDeposit Get SEPA deposit details
 //
 // One bank transfer that arrived for you or for one of your users.
@@ -3670,6 +4236,83 @@ func (c *Client) GetSepaDeposit(ctx context.Context, depositId DepositId, reqEdi
 // Corresponds with GET /v1/sepa-deposit/info/{externalUserId} (the `GetUserSepaDepositInfo` operationId).
 func (c *Client) GetUserSepaDepositInfo(ctx context.Context, externalUserId ExternalUserId, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetUserSepaDepositInfoRequest(c.Server, externalUserId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateSepaTransferWithBody Create a SEPA transfer of a user
+//
+// Sends euros of a user to a bank account. `externalUserId` is taken for `sourceExternalUserId` too.
+//
+// On level 1 (the default) the destination must be an account of the contact list, and receiver members must not be
+// sent. On level 2 it can be anybody's, and the receiver must be named.
+//
+// The answer says that the order was accepted. Amount and fee are held at once; a balance that does not cover them, and
+// what a bank refuses, is told later by webhook and details, as FAILED with a code of ISO 20022, and everything is
+// released. A transfer that comes back after success is RETURNED: what came back is credited, the fee is not. Send an
+// `Idempotency-Key`: a transfer keeps it for ever.
+//
+// In the sandbox the title chooses the outcome: `SANDBOX-REJECT-AC04`, `SANDBOX-RETURN-AC04`,
+// `SANDBOX-RETURN-AC04-100` (a hundred cents are kept), `SANDBOX-HANG`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/sepa-transfer (the `CreateSepaTransfer` operationId).
+func (c *Client) CreateSepaTransferWithBody(ctx context.Context, params *CreateSepaTransferParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateSepaTransferRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateSepaTransfer Create a SEPA transfer of a user
+//
+// Sends euros of a user to a bank account. `externalUserId` is taken for `sourceExternalUserId` too.
+//
+// On level 1 (the default) the destination must be an account of the contact list, and receiver members must not be
+// sent. On level 2 it can be anybody's, and the receiver must be named.
+//
+// The answer says that the order was accepted. Amount and fee are held at once; a balance that does not cover them, and
+// what a bank refuses, is told later by webhook and details, as FAILED with a code of ISO 20022, and everything is
+// released. A transfer that comes back after success is RETURNED: what came back is credited, the fee is not. Send an
+// `Idempotency-Key`: a transfer keeps it for ever.
+//
+// In the sandbox the title chooses the outcome: `SANDBOX-REJECT-AC04`, `SANDBOX-RETURN-AC04`,
+// `SANDBOX-RETURN-AC04-100` (a hundred cents are kept), `SANDBOX-HANG`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/sepa-transfer (the `CreateSepaTransfer` operationId).
+func (c *Client) CreateSepaTransfer(ctx context.Context, params *CreateSepaTransferParams, body CreateSepaTransferJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateSepaTransferRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetSepaTransfer Get SEPA transfer details
+//
+// One SEPA transfer of yours, or of one of your users, who is then shown in `user`.
+//
+// Corresponds with GET /v1/sepa-transfer/details/{sepaTransferId} (the `GetSepaTransfer` operationId).
+func (c *Client) GetSepaTransfer(ctx context.Context, sepaTransferId SepaTransferId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetSepaTransferRequest(c.Server, sepaTransferId)
 	if err != nil {
 		return nil, err
 	}
@@ -4640,6 +5283,33 @@ func NewGetPartnerExchangeRatesRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewGetPartnerSepaContactsRequest constructs an http.Request for the GetPartnerSepaContacts method
+func NewGetPartnerSepaContactsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/partner/sepa-deposit/contact-list")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetPartnerSepaDepositInfoRequest constructs an http.Request for the GetPartnerSepaDepositInfo method
 func NewGetPartnerSepaDepositInfoRequest(server string) (*http.Request, error) {
 	var err error
@@ -4662,6 +5332,59 @@ func NewGetPartnerSepaDepositInfoRequest(server string) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreatePartnerSepaTransferRequest calls the generic CreatePartnerSepaTransfer builder with application/json body
+func NewCreatePartnerSepaTransferRequest(server string, params *CreatePartnerSepaTransferParams, body CreatePartnerSepaTransferJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreatePartnerSepaTransferRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreatePartnerSepaTransferRequestWithBody constructs an http.Request for the CreatePartnerSepaTransfer method, with any body, and a specified content type
+func NewCreatePartnerSepaTransferRequestWithBody(server string, params *CreatePartnerSepaTransferParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/partner/sepa-transfer")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
 	}
 
 	return req, nil
@@ -5269,6 +5992,40 @@ func NewSandboxSetWebhookRequestWithBody(server string, contentType string, body
 	return req, nil
 }
 
+// NewGetUserSepaContactsRequest constructs an http.Request for the GetUserSepaContacts method
+func NewGetUserSepaContactsRequest(server string, externalUserId ExternalUserId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "externalUserId", externalUserId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "external-user-id"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/sepa-deposit/contact-list/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetSepaDepositRequest constructs an http.Request for the GetSepaDeposit method
 func NewGetSepaDepositRequest(server string, depositId DepositId) (*http.Request, error) {
 	var err error
@@ -5320,6 +6077,93 @@ func NewGetUserSepaDepositInfoRequest(server string, externalUserId ExternalUser
 	}
 
 	operationPath := fmt.Sprintf("/v1/sepa-deposit/info/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateSepaTransferRequest calls the generic CreateSepaTransfer builder with application/json body
+func NewCreateSepaTransferRequest(server string, params *CreateSepaTransferParams, body CreateSepaTransferJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateSepaTransferRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateSepaTransferRequestWithBody constructs an http.Request for the CreateSepaTransfer method, with any body, and a specified content type
+func NewCreateSepaTransferRequestWithBody(server string, params *CreateSepaTransferParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/sepa-transfer")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+	}
+
+	return req, nil
+}
+
+// NewGetSepaTransferRequest constructs an http.Request for the GetSepaTransfer method
+func NewGetSepaTransferRequest(server string, sepaTransferId SepaTransferId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "sepaTransferId", sepaTransferId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/sepa-transfer/details/%s", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -6388,6 +7232,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/partner/exchange/get-rate (the `GetPartnerExchangeRates` operationId).
 	GetPartnerExchangeRatesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetPartnerExchangeRatesResponse, error)
 
+	// GetPartnerSepaContactsWithResponse Get SEPA deposit contact list
+	//
+	// The accounts that you have paid in from. On level 1 they are those to which you can pay out.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/partner/sepa-deposit/contact-list (the `GetPartnerSepaContacts` operationId).
+	GetPartnerSepaContactsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetPartnerSepaContactsResponse, error)
+
 	// GetPartnerSepaDepositInfoWithResponse Get SEPA deposit info
 	//
 	// Where to send euros for your own balance. The payer must put `title` into the bank transfer unchanged. Without it the
@@ -6397,6 +7250,46 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/partner/sepa-deposit/info (the `GetPartnerSepaDepositInfo` operationId).
 	GetPartnerSepaDepositInfoWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetPartnerSepaDepositInfoResponse, error)
+
+	// CreatePartnerSepaTransferWithBodyWithResponse Create a SEPA transfer
+	//
+	// Sends euros of yours to a bank account.
+	//
+	// On level 1 (the default) the destination must be an account of the contact list, and receiver members must not be
+	// sent. On level 2 it can be anybody's, and the receiver must be named.
+	//
+	// The answer says that the order was accepted. Amount and fee are held at once; a balance that does not cover them, and
+	// what a bank refuses, is told later by webhook and details, as FAILED with a code of ISO 20022, and everything is
+	// released. A transfer that comes back after success is RETURNED: what came back is credited, the fee is not. Send an
+	// `Idempotency-Key`: a transfer keeps it for ever.
+	//
+	// In the sandbox the title chooses the outcome: `SANDBOX-REJECT-AC04`, `SANDBOX-RETURN-AC04`,
+	// `SANDBOX-RETURN-AC04-100` (a hundred cents are kept), `SANDBOX-HANG`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/partner/sepa-transfer (the `CreatePartnerSepaTransfer` operationId).
+	CreatePartnerSepaTransferWithBodyWithResponse(ctx context.Context, params *CreatePartnerSepaTransferParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreatePartnerSepaTransferResponse, error)
+
+	// CreatePartnerSepaTransferWithResponse Create a SEPA transfer
+	//
+	// Sends euros of yours to a bank account.
+	//
+	// On level 1 (the default) the destination must be an account of the contact list, and receiver members must not be
+	// sent. On level 2 it can be anybody's, and the receiver must be named.
+	//
+	// The answer says that the order was accepted. Amount and fee are held at once; a balance that does not cover them, and
+	// what a bank refuses, is told later by webhook and details, as FAILED with a code of ISO 20022, and everything is
+	// released. A transfer that comes back after success is RETURNED: what came back is credited, the fee is not. Send an
+	// `Idempotency-Key`: a transfer keeps it for ever.
+	//
+	// In the sandbox the title chooses the outcome: `SANDBOX-REJECT-AC04`, `SANDBOX-RETURN-AC04`,
+	// `SANDBOX-RETURN-AC04-100` (a hundred cents are kept), `SANDBOX-HANG`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/partner/sepa-transfer (the `CreatePartnerSepaTransfer` operationId).
+	CreatePartnerSepaTransferWithResponse(ctx context.Context, params *CreatePartnerSepaTransferParams, body CreatePartnerSepaTransferJSONRequestBody, reqEditors ...RequestEditorFn) (*CreatePartnerSepaTransferResponse, error)
 
 	// GetPartnerStatementWithResponse Get a statement of one day
 	//
@@ -6569,6 +7462,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /v1/sandbox/webhook (the `SandboxSetWebhook` operationId).
 	SandboxSetWebhookWithResponse(ctx context.Context, body SandboxSetWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*SandboxSetWebhookResponse, error)
 
+	// GetUserSepaContactsWithResponse Get a user's SEPA deposit contact list
+	//
+	// The accounts that the user has paid in from. On level 1 they are those to which the user can pay out.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/sepa-deposit/contact-list/{externalUserId} (the `GetUserSepaContacts` operationId).
+	GetUserSepaContactsWithResponse(ctx context.Context, externalUserId ExternalUserId, reqEditors ...RequestEditorFn) (*GetUserSepaContactsResponse, error)
+
 	// GetSepaDepositWithResponse Get SEPA deposit details
 	//
 	// One bank transfer that arrived for you or for one of your users.
@@ -6586,6 +7488,55 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/sepa-deposit/info/{externalUserId} (the `GetUserSepaDepositInfo` operationId).
 	GetUserSepaDepositInfoWithResponse(ctx context.Context, externalUserId ExternalUserId, reqEditors ...RequestEditorFn) (*GetUserSepaDepositInfoResponse, error)
+
+	// CreateSepaTransferWithBodyWithResponse Create a SEPA transfer of a user
+	//
+	// Sends euros of a user to a bank account. `externalUserId` is taken for `sourceExternalUserId` too.
+	//
+	// On level 1 (the default) the destination must be an account of the contact list, and receiver members must not be
+	// sent. On level 2 it can be anybody's, and the receiver must be named.
+	//
+	// The answer says that the order was accepted. Amount and fee are held at once; a balance that does not cover them, and
+	// what a bank refuses, is told later by webhook and details, as FAILED with a code of ISO 20022, and everything is
+	// released. A transfer that comes back after success is RETURNED: what came back is credited, the fee is not. Send an
+	// `Idempotency-Key`: a transfer keeps it for ever.
+	//
+	// In the sandbox the title chooses the outcome: `SANDBOX-REJECT-AC04`, `SANDBOX-RETURN-AC04`,
+	// `SANDBOX-RETURN-AC04-100` (a hundred cents are kept), `SANDBOX-HANG`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/sepa-transfer (the `CreateSepaTransfer` operationId).
+	CreateSepaTransferWithBodyWithResponse(ctx context.Context, params *CreateSepaTransferParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateSepaTransferResponse, error)
+
+	// CreateSepaTransferWithResponse Create a SEPA transfer of a user
+	//
+	// Sends euros of a user to a bank account. `externalUserId` is taken for `sourceExternalUserId` too.
+	//
+	// On level 1 (the default) the destination must be an account of the contact list, and receiver members must not be
+	// sent. On level 2 it can be anybody's, and the receiver must be named.
+	//
+	// The answer says that the order was accepted. Amount and fee are held at once; a balance that does not cover them, and
+	// what a bank refuses, is told later by webhook and details, as FAILED with a code of ISO 20022, and everything is
+	// released. A transfer that comes back after success is RETURNED: what came back is credited, the fee is not. Send an
+	// `Idempotency-Key`: a transfer keeps it for ever.
+	//
+	// In the sandbox the title chooses the outcome: `SANDBOX-REJECT-AC04`, `SANDBOX-RETURN-AC04`,
+	// `SANDBOX-RETURN-AC04-100` (a hundred cents are kept), `SANDBOX-HANG`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/sepa-transfer (the `CreateSepaTransfer` operationId).
+	CreateSepaTransferWithResponse(ctx context.Context, params *CreateSepaTransferParams, body CreateSepaTransferJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateSepaTransferResponse, error)
+
+	// GetSepaTransferWithResponse Get SEPA transfer details
+	//
+	// One SEPA transfer of yours, or of one of your users, who is then shown in `user`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/sepa-transfer/details/{sepaTransferId} (the `GetSepaTransfer` operationId).
+	GetSepaTransferWithResponse(ctx context.Context, sepaTransferId SepaTransferId, reqEditors ...RequestEditorFn) (*GetSepaTransferResponse, error)
 
 	// CreateTransferWithBodyWithResponse Create a transfer
 	//
@@ -8277,6 +9228,101 @@ func (r GetPartnerExchangeRatesResponse) ContentType() string {
 	return ""
 }
 
+// GetPartnerSepaContactsResponse200Headers the declared response headers of an HTTP 200 response for GetPartnerSepaContacts
+type GetPartnerSepaContactsResponse200Headers struct {
+	XRequestId string
+}
+
+// GetPartnerSepaContactsResponse400Headers the declared response headers of an HTTP 400 response for GetPartnerSepaContacts
+type GetPartnerSepaContactsResponse400Headers struct {
+	RetryAfter *int
+	XRequestId string
+}
+
+// GetPartnerSepaContactsResponse401Headers the declared response headers of an HTTP 401 response for GetPartnerSepaContacts
+type GetPartnerSepaContactsResponse401Headers struct {
+	XRequestId string
+}
+
+// GetPartnerSepaContactsResponse429Headers the declared response headers of an HTTP 429 response for GetPartnerSepaContacts
+type GetPartnerSepaContactsResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+	XRequestId         string
+}
+
+type GetPartnerSepaContactsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SepaContacts
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Refused
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *AccessDenied
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetPartnerSepaContactsResponse200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *GetPartnerSepaContactsResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetPartnerSepaContactsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetPartnerSepaContactsResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPartnerSepaContactsResponse) GetJSON200() *SepaContacts {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r GetPartnerSepaContactsResponse) GetJSON400() *Refused {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetPartnerSepaContactsResponse) GetJSON401() *AccessDenied {
+	return r.JSON401
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetPartnerSepaContactsResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPartnerSepaContactsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPartnerSepaContactsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPartnerSepaContactsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPartnerSepaContactsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetPartnerSepaDepositInfoResponse200Headers the declared response headers of an HTTP 200 response for GetPartnerSepaDepositInfo
 type GetPartnerSepaDepositInfoResponse200Headers struct {
 	XRequestId string
@@ -8366,6 +9412,144 @@ func (r GetPartnerSepaDepositInfoResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetPartnerSepaDepositInfoResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreatePartnerSepaTransferResponse200Headers the declared response headers of an HTTP 200 response for CreatePartnerSepaTransfer
+type CreatePartnerSepaTransferResponse200Headers struct {
+	IdempotentReplayed *string
+	XRequestId         string
+}
+
+// CreatePartnerSepaTransferResponse400Headers the declared response headers of an HTTP 400 response for CreatePartnerSepaTransfer
+type CreatePartnerSepaTransferResponse400Headers struct {
+	RetryAfter *int
+	XRequestId string
+}
+
+// CreatePartnerSepaTransferResponse401Headers the declared response headers of an HTTP 401 response for CreatePartnerSepaTransfer
+type CreatePartnerSepaTransferResponse401Headers struct {
+	XRequestId string
+}
+
+// CreatePartnerSepaTransferResponse409Headers the declared response headers of an HTTP 409 response for CreatePartnerSepaTransfer
+type CreatePartnerSepaTransferResponse409Headers struct {
+	XRequestId string
+}
+
+// CreatePartnerSepaTransferResponse413Headers the declared response headers of an HTTP 413 response for CreatePartnerSepaTransfer
+type CreatePartnerSepaTransferResponse413Headers struct {
+	XRequestId string
+}
+
+// CreatePartnerSepaTransferResponse415Headers the declared response headers of an HTTP 415 response for CreatePartnerSepaTransfer
+type CreatePartnerSepaTransferResponse415Headers struct {
+	XRequestId string
+}
+
+// CreatePartnerSepaTransferResponse429Headers the declared response headers of an HTTP 429 response for CreatePartnerSepaTransfer
+type CreatePartnerSepaTransferResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+	XRequestId         string
+}
+
+type CreatePartnerSepaTransferResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SepaTransferCreated
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Error
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *AccessDenied
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *IdempotencyConflict
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *BodyTooLarge
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *CreatePartnerSepaTransferResponse200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *CreatePartnerSepaTransferResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CreatePartnerSepaTransferResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *CreatePartnerSepaTransferResponse409Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *CreatePartnerSepaTransferResponse413Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *CreatePartnerSepaTransferResponse415Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CreatePartnerSepaTransferResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreatePartnerSepaTransferResponse) GetJSON200() *SepaTransferCreated {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r CreatePartnerSepaTransferResponse) GetJSON400() *Error {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r CreatePartnerSepaTransferResponse) GetJSON401() *AccessDenied {
+	return r.JSON401
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r CreatePartnerSepaTransferResponse) GetJSON409() *IdempotencyConflict {
+	return r.JSON409
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r CreatePartnerSepaTransferResponse) GetJSON413() *BodyTooLarge {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r CreatePartnerSepaTransferResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r CreatePartnerSepaTransferResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r CreatePartnerSepaTransferResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreatePartnerSepaTransferResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreatePartnerSepaTransferResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreatePartnerSepaTransferResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -9648,6 +10832,101 @@ func (r SandboxSetWebhookResponse) ContentType() string {
 	return ""
 }
 
+// GetUserSepaContactsResponse200Headers the declared response headers of an HTTP 200 response for GetUserSepaContacts
+type GetUserSepaContactsResponse200Headers struct {
+	XRequestId string
+}
+
+// GetUserSepaContactsResponse400Headers the declared response headers of an HTTP 400 response for GetUserSepaContacts
+type GetUserSepaContactsResponse400Headers struct {
+	RetryAfter *int
+	XRequestId string
+}
+
+// GetUserSepaContactsResponse401Headers the declared response headers of an HTTP 401 response for GetUserSepaContacts
+type GetUserSepaContactsResponse401Headers struct {
+	XRequestId string
+}
+
+// GetUserSepaContactsResponse429Headers the declared response headers of an HTTP 429 response for GetUserSepaContacts
+type GetUserSepaContactsResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+	XRequestId         string
+}
+
+type GetUserSepaContactsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SepaContacts
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Error
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *AccessDenied
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetUserSepaContactsResponse200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *GetUserSepaContactsResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetUserSepaContactsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetUserSepaContactsResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetUserSepaContactsResponse) GetJSON200() *SepaContacts {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r GetUserSepaContactsResponse) GetJSON400() *Error {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetUserSepaContactsResponse) GetJSON401() *AccessDenied {
+	return r.JSON401
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetUserSepaContactsResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r GetUserSepaContactsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetUserSepaContactsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetUserSepaContactsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetUserSepaContactsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetSepaDepositResponse200Headers the declared response headers of an HTTP 200 response for GetSepaDeposit
 type GetSepaDepositResponse200Headers struct {
 	XRequestId string
@@ -9846,6 +11125,253 @@ func (r GetUserSepaDepositInfoResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetUserSepaDepositInfoResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateSepaTransferResponse200Headers the declared response headers of an HTTP 200 response for CreateSepaTransfer
+type CreateSepaTransferResponse200Headers struct {
+	IdempotentReplayed *string
+	XRequestId         string
+}
+
+// CreateSepaTransferResponse400Headers the declared response headers of an HTTP 400 response for CreateSepaTransfer
+type CreateSepaTransferResponse400Headers struct {
+	RetryAfter *int
+	XRequestId string
+}
+
+// CreateSepaTransferResponse401Headers the declared response headers of an HTTP 401 response for CreateSepaTransfer
+type CreateSepaTransferResponse401Headers struct {
+	XRequestId string
+}
+
+// CreateSepaTransferResponse409Headers the declared response headers of an HTTP 409 response for CreateSepaTransfer
+type CreateSepaTransferResponse409Headers struct {
+	XRequestId string
+}
+
+// CreateSepaTransferResponse413Headers the declared response headers of an HTTP 413 response for CreateSepaTransfer
+type CreateSepaTransferResponse413Headers struct {
+	XRequestId string
+}
+
+// CreateSepaTransferResponse415Headers the declared response headers of an HTTP 415 response for CreateSepaTransfer
+type CreateSepaTransferResponse415Headers struct {
+	XRequestId string
+}
+
+// CreateSepaTransferResponse429Headers the declared response headers of an HTTP 429 response for CreateSepaTransfer
+type CreateSepaTransferResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+	XRequestId         string
+}
+
+type CreateSepaTransferResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SepaTransferCreated
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Error
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *AccessDenied
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *IdempotencyConflict
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *BodyTooLarge
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *CreateSepaTransferResponse200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *CreateSepaTransferResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CreateSepaTransferResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *CreateSepaTransferResponse409Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *CreateSepaTransferResponse413Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *CreateSepaTransferResponse415Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CreateSepaTransferResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateSepaTransferResponse) GetJSON200() *SepaTransferCreated {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r CreateSepaTransferResponse) GetJSON400() *Error {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r CreateSepaTransferResponse) GetJSON401() *AccessDenied {
+	return r.JSON401
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r CreateSepaTransferResponse) GetJSON409() *IdempotencyConflict {
+	return r.JSON409
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r CreateSepaTransferResponse) GetJSON413() *BodyTooLarge {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r CreateSepaTransferResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r CreateSepaTransferResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateSepaTransferResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateSepaTransferResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateSepaTransferResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateSepaTransferResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetSepaTransferResponse200Headers the declared response headers of an HTTP 200 response for GetSepaTransfer
+type GetSepaTransferResponse200Headers struct {
+	XRequestId string
+}
+
+// GetSepaTransferResponse400Headers the declared response headers of an HTTP 400 response for GetSepaTransfer
+type GetSepaTransferResponse400Headers struct {
+	RetryAfter *int
+	XRequestId string
+}
+
+// GetSepaTransferResponse401Headers the declared response headers of an HTTP 401 response for GetSepaTransfer
+type GetSepaTransferResponse401Headers struct {
+	XRequestId string
+}
+
+// GetSepaTransferResponse404Headers the declared response headers of an HTTP 404 response for GetSepaTransfer
+type GetSepaTransferResponse404Headers struct {
+	XRequestId string
+}
+
+// GetSepaTransferResponse429Headers the declared response headers of an HTTP 429 response for GetSepaTransfer
+type GetSepaTransferResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+	XRequestId         string
+}
+
+type GetSepaTransferResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SepaTransfer
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Refused
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *AccessDenied
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Error
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetSepaTransferResponse200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *GetSepaTransferResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetSepaTransferResponse401Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *GetSepaTransferResponse404Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetSepaTransferResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetSepaTransferResponse) GetJSON200() *SepaTransfer {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r GetSepaTransferResponse) GetJSON400() *Refused {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetSepaTransferResponse) GetJSON401() *AccessDenied {
+	return r.JSON401
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r GetSepaTransferResponse) GetJSON404() *Error {
+	return r.JSON404
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetSepaTransferResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r GetSepaTransferResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetSepaTransferResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetSepaTransferResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetSepaTransferResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -11891,6 +13417,21 @@ func (c *ClientWithResponses) GetPartnerExchangeRatesWithResponse(ctx context.Co
 	return ParseGetPartnerExchangeRatesResponse(rsp)
 }
 
+// GetPartnerSepaContactsWithResponse Get SEPA deposit contact list
+//
+// The accounts that you have paid in from. On level 1 they are those to which you can pay out.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/partner/sepa-deposit/contact-list (the `GetPartnerSepaContacts` operationId).
+func (c *ClientWithResponses) GetPartnerSepaContactsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetPartnerSepaContactsResponse, error) {
+	rsp, err := c.GetPartnerSepaContacts(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPartnerSepaContactsResponse(rsp)
+}
+
 // GetPartnerSepaDepositInfoWithResponse Get SEPA deposit info
 //
 // Where to send euros for your own balance. The payer must put `title` into the bank transfer unchanged. Without it the
@@ -11905,6 +13446,58 @@ func (c *ClientWithResponses) GetPartnerSepaDepositInfoWithResponse(ctx context.
 		return nil, err
 	}
 	return ParseGetPartnerSepaDepositInfoResponse(rsp)
+}
+
+// CreatePartnerSepaTransferWithBodyWithResponse Create a SEPA transfer
+//
+// Sends euros of yours to a bank account.
+//
+// On level 1 (the default) the destination must be an account of the contact list, and receiver members must not be
+// sent. On level 2 it can be anybody's, and the receiver must be named.
+//
+// The answer says that the order was accepted. Amount and fee are held at once; a balance that does not cover them, and
+// what a bank refuses, is told later by webhook and details, as FAILED with a code of ISO 20022, and everything is
+// released. A transfer that comes back after success is RETURNED: what came back is credited, the fee is not. Send an
+// `Idempotency-Key`: a transfer keeps it for ever.
+//
+// In the sandbox the title chooses the outcome: `SANDBOX-REJECT-AC04`, `SANDBOX-RETURN-AC04`,
+// `SANDBOX-RETURN-AC04-100` (a hundred cents are kept), `SANDBOX-HANG`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/partner/sepa-transfer (the `CreatePartnerSepaTransfer` operationId).
+func (c *ClientWithResponses) CreatePartnerSepaTransferWithBodyWithResponse(ctx context.Context, params *CreatePartnerSepaTransferParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreatePartnerSepaTransferResponse, error) {
+	rsp, err := c.CreatePartnerSepaTransferWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreatePartnerSepaTransferResponse(rsp)
+}
+
+// CreatePartnerSepaTransferWithResponse Create a SEPA transfer
+//
+// Sends euros of yours to a bank account.
+//
+// On level 1 (the default) the destination must be an account of the contact list, and receiver members must not be
+// sent. On level 2 it can be anybody's, and the receiver must be named.
+//
+// The answer says that the order was accepted. Amount and fee are held at once; a balance that does not cover them, and
+// what a bank refuses, is told later by webhook and details, as FAILED with a code of ISO 20022, and everything is
+// released. A transfer that comes back after success is RETURNED: what came back is credited, the fee is not. Send an
+// `Idempotency-Key`: a transfer keeps it for ever.
+//
+// In the sandbox the title chooses the outcome: `SANDBOX-REJECT-AC04`, `SANDBOX-RETURN-AC04`,
+// `SANDBOX-RETURN-AC04-100` (a hundred cents are kept), `SANDBOX-HANG`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/partner/sepa-transfer (the `CreatePartnerSepaTransfer` operationId).
+func (c *ClientWithResponses) CreatePartnerSepaTransferWithResponse(ctx context.Context, params *CreatePartnerSepaTransferParams, body CreatePartnerSepaTransferJSONRequestBody, reqEditors ...RequestEditorFn) (*CreatePartnerSepaTransferResponse, error) {
+	rsp, err := c.CreatePartnerSepaTransfer(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreatePartnerSepaTransferResponse(rsp)
 }
 
 // GetPartnerStatementWithResponse Get a statement of one day
@@ -12174,6 +13767,21 @@ func (c *ClientWithResponses) SandboxSetWebhookWithResponse(ctx context.Context,
 	return ParseSandboxSetWebhookResponse(rsp)
 }
 
+// GetUserSepaContactsWithResponse Get a user's SEPA deposit contact list
+//
+// The accounts that the user has paid in from. On level 1 they are those to which the user can pay out.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/sepa-deposit/contact-list/{externalUserId} (the `GetUserSepaContacts` operationId).
+func (c *ClientWithResponses) GetUserSepaContactsWithResponse(ctx context.Context, externalUserId ExternalUserId, reqEditors ...RequestEditorFn) (*GetUserSepaContactsResponse, error) {
+	rsp, err := c.GetUserSepaContacts(ctx, externalUserId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetUserSepaContactsResponse(rsp)
+}
+
 // GetSepaDepositWithResponse Get SEPA deposit details
 //
 // One bank transfer that arrived for you or for one of your users.
@@ -12202,6 +13810,73 @@ func (c *ClientWithResponses) GetUserSepaDepositInfoWithResponse(ctx context.Con
 		return nil, err
 	}
 	return ParseGetUserSepaDepositInfoResponse(rsp)
+}
+
+// CreateSepaTransferWithBodyWithResponse Create a SEPA transfer of a user
+//
+// Sends euros of a user to a bank account. `externalUserId` is taken for `sourceExternalUserId` too.
+//
+// On level 1 (the default) the destination must be an account of the contact list, and receiver members must not be
+// sent. On level 2 it can be anybody's, and the receiver must be named.
+//
+// The answer says that the order was accepted. Amount and fee are held at once; a balance that does not cover them, and
+// what a bank refuses, is told later by webhook and details, as FAILED with a code of ISO 20022, and everything is
+// released. A transfer that comes back after success is RETURNED: what came back is credited, the fee is not. Send an
+// `Idempotency-Key`: a transfer keeps it for ever.
+//
+// In the sandbox the title chooses the outcome: `SANDBOX-REJECT-AC04`, `SANDBOX-RETURN-AC04`,
+// `SANDBOX-RETURN-AC04-100` (a hundred cents are kept), `SANDBOX-HANG`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/sepa-transfer (the `CreateSepaTransfer` operationId).
+func (c *ClientWithResponses) CreateSepaTransferWithBodyWithResponse(ctx context.Context, params *CreateSepaTransferParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateSepaTransferResponse, error) {
+	rsp, err := c.CreateSepaTransferWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateSepaTransferResponse(rsp)
+}
+
+// CreateSepaTransferWithResponse Create a SEPA transfer of a user
+//
+// Sends euros of a user to a bank account. `externalUserId` is taken for `sourceExternalUserId` too.
+//
+// On level 1 (the default) the destination must be an account of the contact list, and receiver members must not be
+// sent. On level 2 it can be anybody's, and the receiver must be named.
+//
+// The answer says that the order was accepted. Amount and fee are held at once; a balance that does not cover them, and
+// what a bank refuses, is told later by webhook and details, as FAILED with a code of ISO 20022, and everything is
+// released. A transfer that comes back after success is RETURNED: what came back is credited, the fee is not. Send an
+// `Idempotency-Key`: a transfer keeps it for ever.
+//
+// In the sandbox the title chooses the outcome: `SANDBOX-REJECT-AC04`, `SANDBOX-RETURN-AC04`,
+// `SANDBOX-RETURN-AC04-100` (a hundred cents are kept), `SANDBOX-HANG`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/sepa-transfer (the `CreateSepaTransfer` operationId).
+func (c *ClientWithResponses) CreateSepaTransferWithResponse(ctx context.Context, params *CreateSepaTransferParams, body CreateSepaTransferJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateSepaTransferResponse, error) {
+	rsp, err := c.CreateSepaTransfer(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateSepaTransferResponse(rsp)
+}
+
+// GetSepaTransferWithResponse Get SEPA transfer details
+//
+// One SEPA transfer of yours, or of one of your users, who is then shown in `user`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/sepa-transfer/details/{sepaTransferId} (the `GetSepaTransfer` operationId).
+func (c *ClientWithResponses) GetSepaTransferWithResponse(ctx context.Context, sepaTransferId SepaTransferId, reqEditors ...RequestEditorFn) (*GetSepaTransferResponse, error) {
+	rsp, err := c.GetSepaTransfer(ctx, sepaTransferId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetSepaTransferResponse(rsp)
 }
 
 // CreateTransferWithBodyWithResponse Create a transfer
@@ -14469,6 +16144,131 @@ func ParseGetPartnerExchangeRatesResponse(rsp *http.Response) (*GetPartnerExchan
 	return response, nil
 }
 
+// ParseGetPartnerSepaContactsResponse parses an HTTP response from a GetPartnerSepaContactsWithResponse call
+func ParseGetPartnerSepaContactsResponse(rsp *http.Response) (*GetPartnerSepaContactsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPartnerSepaContactsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SepaContacts
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest AccessDenied
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetPartnerSepaContactsResponse200Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers GetPartnerSepaContactsResponse400Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers GetPartnerSepaContactsResponse401Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetPartnerSepaContactsResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseGetPartnerSepaDepositInfoResponse parses an HTTP response from a GetPartnerSepaDepositInfoWithResponse call
 func ParseGetPartnerSepaDepositInfoResponse(rsp *http.Response) (*GetPartnerSepaDepositInfoResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -14553,6 +16353,189 @@ func ParseGetPartnerSepaDepositInfoResponse(rsp *http.Response) (*GetPartnerSepa
 		response.Headers401 = &headers
 	case rsp.StatusCode == 429:
 		var headers GetPartnerSepaDepositInfoResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCreatePartnerSepaTransferResponse parses an HTTP response from a CreatePartnerSepaTransferWithResponse call
+func ParseCreatePartnerSepaTransferResponse(rsp *http.Response) (*CreatePartnerSepaTransferResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreatePartnerSepaTransferResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SepaTransferCreated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest AccessDenied
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest IdempotencyConflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest BodyTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers CreatePartnerSepaTransferResponse200Headers
+		if values := rsp.Header.Values("Idempotent-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotent-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotentReplayed = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers CreatePartnerSepaTransferResponse400Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers CreatePartnerSepaTransferResponse401Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers CreatePartnerSepaTransferResponse409Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 413:
+		var headers CreatePartnerSepaTransferResponse413Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 415:
+		var headers CreatePartnerSepaTransferResponse415Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 429:
+		var headers CreatePartnerSepaTransferResponse429Headers
 		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -16263,6 +18246,131 @@ func ParseSandboxSetWebhookResponse(rsp *http.Response) (*SandboxSetWebhookRespo
 	return response, nil
 }
 
+// ParseGetUserSepaContactsResponse parses an HTTP response from a GetUserSepaContactsWithResponse call
+func ParseGetUserSepaContactsResponse(rsp *http.Response) (*GetUserSepaContactsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetUserSepaContactsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SepaContacts
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest AccessDenied
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetUserSepaContactsResponse200Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers GetUserSepaContactsResponse400Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers GetUserSepaContactsResponse401Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetUserSepaContactsResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseGetSepaDepositResponse parses an HTTP response from a GetSepaDepositWithResponse call
 func ParseGetSepaDepositResponse(rsp *http.Response) (*GetSepaDepositResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -16489,6 +18597,331 @@ func ParseGetUserSepaDepositInfoResponse(rsp *http.Response) (*GetUserSepaDeposi
 		response.Headers401 = &headers
 	case rsp.StatusCode == 429:
 		var headers GetUserSepaDepositInfoResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCreateSepaTransferResponse parses an HTTP response from a CreateSepaTransferWithResponse call
+func ParseCreateSepaTransferResponse(rsp *http.Response) (*CreateSepaTransferResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateSepaTransferResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SepaTransferCreated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest AccessDenied
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest IdempotencyConflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest BodyTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers CreateSepaTransferResponse200Headers
+		if values := rsp.Header.Values("Idempotent-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotent-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotentReplayed = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers CreateSepaTransferResponse400Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers CreateSepaTransferResponse401Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers CreateSepaTransferResponse409Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 413:
+		var headers CreateSepaTransferResponse413Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 415:
+		var headers CreateSepaTransferResponse415Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 429:
+		var headers CreateSepaTransferResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetSepaTransferResponse parses an HTTP response from a GetSepaTransferWithResponse call
+func ParseGetSepaTransferResponse(rsp *http.Response) (*GetSepaTransferResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetSepaTransferResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SepaTransfer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest AccessDenied
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetSepaTransferResponse200Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers GetSepaTransferResponse400Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers GetSepaTransferResponse401Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 404:
+		var headers GetSepaTransferResponse404Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers404 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetSepaTransferResponse429Headers
 		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -18917,9 +21350,15 @@ type ServerInterface interface {
 	// GetPartnerExchangeRates Get exchange rates (same as /v1/exchange/get-rate)
 	// (GET /v1/partner/exchange/get-rate)
 	GetPartnerExchangeRates(w http.ResponseWriter, r *http.Request)
+	// GetPartnerSepaContacts Get SEPA deposit contact list
+	// (GET /v1/partner/sepa-deposit/contact-list)
+	GetPartnerSepaContacts(w http.ResponseWriter, r *http.Request)
 	// GetPartnerSepaDepositInfo Get SEPA deposit info
 	// (GET /v1/partner/sepa-deposit/info)
 	GetPartnerSepaDepositInfo(w http.ResponseWriter, r *http.Request)
+	// CreatePartnerSepaTransfer Create a SEPA transfer
+	// (POST /v1/partner/sepa-transfer)
+	CreatePartnerSepaTransfer(w http.ResponseWriter, r *http.Request, params CreatePartnerSepaTransferParams)
 	// GetPartnerStatement Get a statement of one day
 	// (GET /v1/partner/statement)
 	GetPartnerStatement(w http.ResponseWriter, r *http.Request, params GetPartnerStatementParams)
@@ -18950,12 +21389,21 @@ type ServerInterface interface {
 	// SandboxSetWebhook Set the webhook address
 	// (PUT /v1/sandbox/webhook)
 	SandboxSetWebhook(w http.ResponseWriter, r *http.Request)
+	// GetUserSepaContacts Get a user's SEPA deposit contact list
+	// (GET /v1/sepa-deposit/contact-list/{externalUserId})
+	GetUserSepaContacts(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId)
 	// GetSepaDeposit Get SEPA deposit details
 	// (GET /v1/sepa-deposit/details/{depositId})
 	GetSepaDeposit(w http.ResponseWriter, r *http.Request, depositId DepositId)
 	// GetUserSepaDepositInfo Get a user's SEPA deposit info
 	// (GET /v1/sepa-deposit/info/{externalUserId})
 	GetUserSepaDepositInfo(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId)
+	// CreateSepaTransfer Create a SEPA transfer of a user
+	// (POST /v1/sepa-transfer)
+	CreateSepaTransfer(w http.ResponseWriter, r *http.Request, params CreateSepaTransferParams)
+	// GetSepaTransfer Get SEPA transfer details
+	// (GET /v1/sepa-transfer/details/{sepaTransferId})
+	GetSepaTransfer(w http.ResponseWriter, r *http.Request, sepaTransferId SepaTransferId)
 	// CreateTransfer Create a transfer
 	// (POST /v1/transfer)
 	CreateTransfer(w http.ResponseWriter, r *http.Request, params CreateTransferParams)
@@ -19085,9 +21533,21 @@ func (_ Unimplemented) GetPartnerExchangeRates(w http.ResponseWriter, r *http.Re
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// GetPartnerSepaContacts Get SEPA deposit contact list
+// (GET /v1/partner/sepa-deposit/contact-list)
+func (_ Unimplemented) GetPartnerSepaContacts(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // GetPartnerSepaDepositInfo Get SEPA deposit info
 // (GET /v1/partner/sepa-deposit/info)
 func (_ Unimplemented) GetPartnerSepaDepositInfo(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreatePartnerSepaTransfer Create a SEPA transfer
+// (POST /v1/partner/sepa-transfer)
+func (_ Unimplemented) CreatePartnerSepaTransfer(w http.ResponseWriter, r *http.Request, params CreatePartnerSepaTransferParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -19151,6 +21611,12 @@ func (_ Unimplemented) SandboxSetWebhook(w http.ResponseWriter, r *http.Request)
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// GetUserSepaContacts Get a user's SEPA deposit contact list
+// (GET /v1/sepa-deposit/contact-list/{externalUserId})
+func (_ Unimplemented) GetUserSepaContacts(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // GetSepaDeposit Get SEPA deposit details
 // (GET /v1/sepa-deposit/details/{depositId})
 func (_ Unimplemented) GetSepaDeposit(w http.ResponseWriter, r *http.Request, depositId DepositId) {
@@ -19160,6 +21626,18 @@ func (_ Unimplemented) GetSepaDeposit(w http.ResponseWriter, r *http.Request, de
 // GetUserSepaDepositInfo Get a user's SEPA deposit info
 // (GET /v1/sepa-deposit/info/{externalUserId})
 func (_ Unimplemented) GetUserSepaDepositInfo(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateSepaTransfer Create a SEPA transfer of a user
+// (POST /v1/sepa-transfer)
+func (_ Unimplemented) CreateSepaTransfer(w http.ResponseWriter, r *http.Request, params CreateSepaTransferParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetSepaTransfer Get SEPA transfer details
+// (GET /v1/sepa-transfer/details/{sepaTransferId})
+func (_ Unimplemented) GetSepaTransfer(w http.ResponseWriter, r *http.Request, sepaTransferId SepaTransferId) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -19693,10 +22171,63 @@ func (siw *ServerInterfaceWrapper) GetPartnerExchangeRates(w http.ResponseWriter
 	handler.ServeHTTP(w, r)
 }
 
+// GetPartnerSepaContacts operation middleware
+func (siw *ServerInterfaceWrapper) GetPartnerSepaContacts(w http.ResponseWriter, r *http.Request) {
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetPartnerSepaContacts(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetPartnerSepaDepositInfo operation middleware
 func (siw *ServerInterfaceWrapper) GetPartnerSepaDepositInfo(w http.ResponseWriter, r *http.Request) {
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetPartnerSepaDepositInfo(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreatePartnerSepaTransfer operation middleware
+func (siw *ServerInterfaceWrapper) CreatePartnerSepaTransfer(w http.ResponseWriter, r *http.Request) {
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreatePartnerSepaTransferParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreatePartnerSepaTransfer(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -20171,6 +22702,31 @@ func (siw *ServerInterfaceWrapper) SandboxSetWebhook(w http.ResponseWriter, r *h
 	handler.ServeHTTP(w, r)
 }
 
+// GetUserSepaContacts operation middleware
+func (siw *ServerInterfaceWrapper) GetUserSepaContacts(w http.ResponseWriter, r *http.Request) {
+	var err error
+	_ = err
+
+	// ------------- Path parameter "externalUserId" -------------
+	var externalUserId ExternalUserId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "externalUserId", chi.URLParam(r, "externalUserId"), &externalUserId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "external-user-id", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "externalUserId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetUserSepaContacts(w, r, externalUserId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetSepaDeposit operation middleware
 func (siw *ServerInterfaceWrapper) GetSepaDeposit(w http.ResponseWriter, r *http.Request) {
 	var err error
@@ -20212,6 +22768,71 @@ func (siw *ServerInterfaceWrapper) GetUserSepaDepositInfo(w http.ResponseWriter,
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetUserSepaDepositInfo(w, r, externalUserId)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateSepaTransfer operation middleware
+func (siw *ServerInterfaceWrapper) CreateSepaTransfer(w http.ResponseWriter, r *http.Request) {
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateSepaTransferParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateSepaTransfer(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetSepaTransfer operation middleware
+func (siw *ServerInterfaceWrapper) GetSepaTransfer(w http.ResponseWriter, r *http.Request) {
+	var err error
+	_ = err
+
+	// ------------- Path parameter "sepaTransferId" -------------
+	var sepaTransferId SepaTransferId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sepaTransferId", chi.URLParam(r, "sepaTransferId"), &sepaTransferId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "sepaTransferId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetSepaTransfer(w, r, sepaTransferId)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -21146,6 +23767,21 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/sepa-deposit/details/{depositId}", wrapper.GetSepaDeposit)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/partner/sepa-deposit/contact-list", wrapper.GetPartnerSepaContacts)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/sepa-deposit/contact-list/{externalUserId}", wrapper.GetUserSepaContacts)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/partner/sepa-transfer", wrapper.CreatePartnerSepaTransfer)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/sepa-transfer", wrapper.CreateSepaTransfer)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/sepa-transfer/details/{sepaTransferId}", wrapper.GetSepaTransfer)
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/v1/transfer", wrapper.CreateTransfer)

@@ -1,0 +1,165 @@
+// Package bank is the way to the bank that keeps the operator's collective account: ISO 20022 messages, which go
+// through folders to a real bank (Folder), or to a little bank of our own (Sandbox).
+package bank
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"kontor/internal/clock"
+	"kontor/internal/iban"
+	"kontor/internal/rail/bank/iso20022"
+	"kontor/internal/sepa"
+)
+
+// ErrAccount says that a statement is of an account that is not ours.
+var ErrAccount = errors.New("bank: a statement of another account")
+
+// Receiver takes what the bank tells. Everything can be told again.
+type Receiver interface {
+	Report(ctx context.Context, statuses []sepa.Status) error
+	ReportBatch(ctx context.Context, batch clock.ID, settled bool, reason string) error
+	Book(ctx context.Context, entries []sepa.Entry) error
+}
+
+// Account is the operator's collective account.
+type Account struct {
+	Holder  string
+	IBAN    iban.IBAN
+	BIC     string
+	Instant bool // transfers are SCT Inst
+}
+
+// idPrefix begins the ids of our messages.
+const idPrefix = "K"
+
+// messageID is the id of a batch's message, and the name of its file.
+func messageID(batch clock.ID) string { return idPrefix + sepa.EndToEnd(batch) }
+
+// render writes a batch as pain.001. The same batch makes the same bytes.
+func (a Account) render(b sepa.Batch) ([]byte, error) {
+	id := messageID(b.ID)
+	batch := iso20022.Batch{
+		ID: id, ExecuteOn: b.ExecuteOn, Instant: a.Instant, Debtor: iso20022.Party{Name: a.Holder, IBAN: a.IBAN, BIC: a.BIC},
+	}
+	for _, p := range b.Payments {
+		batch.Transfers = append(batch.Transfers, iso20022.Transfer{
+			EndToEndID: p.ID, Amount: p.Amount, Creditor: iso20022.Party{Name: p.Name, IBAN: p.IBAN}, Remittance: p.Title,
+		})
+	}
+	m := iso20022.Initiation{ID: id, CreatedAt: b.CreatedAt, Initiator: a.Holder, Batches: []iso20022.Batch{batch}}
+	return m.Write()
+}
+
+// take reads a document of the bank and passes on what it says. Errors of iso20022 and ErrAccount are the
+// document's; all others are the receiver's, and the document is to be taken again.
+func (a Account) take(ctx context.Context, document []byte, to Receiver) error {
+	d, err := iso20022.Read(bytes.NewReader(document))
+	if err != nil {
+		return err
+	}
+	switch {
+	case d.Report != nil:
+		return report(ctx, *d.Report, to)
+	case d.Statements != nil:
+		for _, s := range d.Statements {
+			if s.Account != a.IBAN {
+				return ErrAccount
+			}
+		}
+		for _, s := range d.Statements {
+			if err := to.Book(ctx, entries(s)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return iso20022.ErrKind // a message of ours has come back
+}
+
+// report passes on what a status report says: of the whole message, of batches, and of transfers. What is neither
+// an end nor a refusal is a step on the way.
+func report(ctx context.Context, r iso20022.StatusReport, to Receiver) error {
+	statuses := []sepa.Status{}
+	whole := []iso20022.Status{r.Group}
+	for _, b := range r.Batches {
+		if len(b.Transfers) == 0 || b.Batch.Code == iso20022.Rejected {
+			whole = append(whole, b.Batch) // our messages have one batch, so that its status is that of all
+		}
+		for _, t := range b.Transfers {
+			if settled, final := ended(t.Code); final {
+				statuses = append(statuses, sepa.Status{EndToEnd: t.EndToEndID, Settled: settled, Reason: t.Reason})
+			}
+		}
+	}
+	if err := to.Report(ctx, statuses); err != nil {
+		return err
+	}
+	for _, st := range whole {
+		settled, final := ended(st.Code)
+		batch, err := clock.ParseID(canonical(strings.TrimPrefix(r.OriginalID, idPrefix)))
+		if !final || err != nil {
+			continue
+		}
+		if err := to.ReportBatch(ctx, batch, settled, st.Reason); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func ended(code string) (settled, final bool) {
+	switch code {
+	case iso20022.Settled, iso20022.Credited:
+		return true, true
+	case iso20022.Rejected:
+		return false, true
+	}
+	return false, false
+}
+
+// canonical spells 32 digits as ids are written.
+func canonical(digits string) string {
+	if len(digits) != 32 {
+		return ""
+	}
+	return fmt.Sprintf("%s-%s-%s-%s-%s", digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
+}
+
+// entries are the payments of a statement that were booked. An entry to which the bank gave no reference is known
+// by all that it tells.
+func entries(s iso20022.Statement) []sepa.Entry {
+	var all []sepa.Entry
+	unnamed := map[string]int{}
+	for _, e := range s.Entries {
+		if !e.Booked {
+			continue
+		}
+		details := e.Details
+		if len(details) == 0 {
+			details = []iso20022.Detail{{Amount: e.Amount}}
+		}
+		for i, d := range details {
+			entry := sepa.Entry{
+				Account: s.Account, Reference: e.Reference, EndToEnd: d.EndToEndID, Amount: d.Amount, Returned: d.Returned,
+				Reason: d.ReturnReason, Debtor: d.Debtor.Name, Creditor: d.Creditor.Name, Title: d.Remittance, Day: e.Day,
+			}
+			if len(details) > 1 {
+				entry.Part = d.Reference
+				if entry.Part == "" {
+					entry.Part = fmt.Sprintf("%s/%d", d.EndToEndID, i)
+				}
+			}
+			if entry.Reference == "" {
+				all := fmt.Sprintf("%s %s %s %s %s", e.Day.Format("20060102"), d.Amount, d.EndToEndID, d.Debtor.IBAN, d.Remittance)
+				unnamed[all]++
+				entry.Reference = fmt.Sprintf("%s #%d", all, unnamed[all])
+			}
+			all = append(all, entry)
+		}
+	}
+	return all
+}
