@@ -31,9 +31,6 @@ type Entry struct {
 	// SpreadBelow is set. None for eur.
 	Spread      money.Percent
 	SpreadBelow bool
-	// MaxExposure is how much of the currency the platform may owe or hold by exchanges that are not hedged;
-	// zero: as much as may be.
-	MaxExposure money.Amount
 }
 
 // Network is a way in and out of the platform for one currency: a chain, or SEPA for eur. All amounts are of
@@ -68,7 +65,6 @@ type currencyData struct {
 	Networks  []networkData `json:"networks"`
 
 	SpreadPercent string `json:"spreadPercent"` // empty: none
-	MaxExposure   string `json:"maxExposure"`   // empty: no limit
 }
 
 type networkData struct {
@@ -137,7 +133,7 @@ func (d currencyData) entry(eur money.Currency) (Entry, error) {
 	if e.MaxEUR.IsZero() {
 		return Entry{}, fmt.Errorf("maxEur %q: nothing could be moved", d.MaxEUR)
 	}
-	if err := d.readRisk(&e); err != nil {
+	if err := d.readSpread(&e); err != nil {
 		return Entry{}, err
 	}
 	if len(d.Networks) == 0 {
@@ -156,8 +152,8 @@ func (d currencyData) entry(eur money.Currency) (Entry, error) {
 	return e, nil
 }
 
-// readRisk reads the figures that keep exchanges from being a loss.
-func (d currencyData) readRisk(e *Entry) (err error) {
+// readSpread reads the spread, which can have a sign.
+func (d currencyData) readSpread(e *Entry) (err error) {
 	if text := strings.TrimPrefix(d.SpreadPercent, "-"); text != "" {
 		if e.Spread, err = money.ParsePercent(text); err != nil {
 			return fmt.Errorf("spreadPercent %q: %w", d.SpreadPercent, err)
@@ -167,11 +163,7 @@ func (d currencyData) readRisk(e *Entry) (err error) {
 			return fmt.Errorf("spreadPercent %q: eur has none, and others have less than 100", d.SpreadPercent)
 		}
 	}
-	e.MaxExposure = money.New(0, e.Currency)
-	if d.MaxExposure != "" {
-		e.MaxExposure, err = amount("maxExposure", d.MaxExposure, e.Currency)
-	}
-	return err
+	return nil
 }
 
 func (d networkData) network(e Entry) (Network, error) {

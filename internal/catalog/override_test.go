@@ -84,7 +84,6 @@ func TestBadDataAreRefusedByNameAndPlace(t *testing.T) {
 		{currencies, `"startRate": "0.1832"`, `"startRate": "0.1832", "spreadPercent": "100"`, "doge: spreadPercent"},
 		{currencies, `"startRate": "0.1832"`, `"startRate": "0.1832", "spreadPercent": "--1"`, "doge: spreadPercent"},
 		{currencies, `"startRate": "1"`, `"startRate": "1", "spreadPercent": "0.1"`, "eur: spreadPercent"},
-		{currencies, `"startRate": "0.1832"`, `"startRate": "0.1832", "maxExposure": "-1"`, "doge: maxExposure"},
 		{currencies, `"feeWithdrawal": "0.0003"`, `"feeWithdrawal": "0.000000003"`, "btc: network btc: feeWithdrawal"},
 		{currencies, `"feeWithdrawal": "0.0003"`, `"feeWithdrawal": "-1"`, "btc: network btc: feeWithdrawal"},
 		{currencies, `"feeWithdrawal": "0.0003", `, ``, "btc: network btc: feeWithdrawal"},
@@ -134,7 +133,7 @@ func TestFolderMustExist(t *testing.T) {
 	}
 }
 
-func TestSpreadAndExposureAreRead(t *testing.T) {
+func TestSpreadIsRead(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	text, err := os.ReadFile("data/currencies.json")
@@ -142,7 +141,7 @@ func TestSpreadAndExposureAreRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	changed := strings.NewReplacer(
-		`"startRate": "0.1832"`, `"startRate": "0.1832", "spreadPercent": "-0.25", "maxExposure": "5000000"`,
+		`"startRate": "0.1832"`, `"startRate": "0.1832", "spreadPercent": "-0.25"`,
 		`"startRate": "88.42"`, `"startRate": "88.42", "spreadPercent": "0.5"`,
 	).Replace(string(text))
 	if err := os.WriteFile(filepath.Join(dir, "currencies.json"), []byte(changed), 0o600); err != nil {
@@ -154,11 +153,11 @@ func TestSpreadAndExposureAreRead(t *testing.T) {
 	}
 	var got string
 	for _, e := range c.Currencies() {
-		if !e.Spread.IsZero() || !e.MaxExposure.IsZero() {
-			got += fmt.Sprintln(e.Code, e.Spread, e.SpreadBelow, e.MaxExposure.Number())
+		if !e.Spread.IsZero() {
+			got += fmt.Sprintln(e.Code, e.Spread, e.SpreadBelow)
 		}
 	}
-	if want := "ltc 0.5 false 0\ndoge 0.25 true 5000000\n"; got != want {
+	if want := "ltc 0.5 false\ndoge 0.25 true\n"; got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 }
