@@ -53,7 +53,7 @@ func (p *player) populate(q *party, o owner, cents int64) error {
 	made := p.world.call(calm(), &request{party: q, method: http.MethodPost, path: "/v1/user/balances/crypto-and-fiat", body: newUser(o.name)})
 	p.model.create(o, made.text("userId"))
 	verified := p.world.call(calm(), &request{
-		party: q, method: http.MethodPost, path: "/v1/sandbox/user/" + o.name + "/activate", body: encode(map[string]string{"documentNumber": accepted}),
+		party: q, method: http.MethodPost, path: "/v1/sandbox/user/" + o.name + "/activate", body: encode(map[string]string{"documentNumber": accepted + "-" + o.name}),
 	})
 	p.model.decide(o, accepted)
 	info := p.world.call(calm(), &request{party: q, method: http.MethodGet, path: "/v1/sepa-deposit/info/" + o.name})

@@ -3,6 +3,7 @@ package simulation
 import (
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"net/http"
 	"slices"
@@ -122,7 +123,7 @@ func (p *player) decideIdentity() error {
 	document := documents[p.rng.IntN(len(documents))]
 	r := &request{
 		party: q, method: http.MethodPost, path: "/v1/sandbox/user/" + o.name + "/activate", key: p.newKey(),
-		body: encode(map[string]string{"documentNumber": document}),
+		body: encode(map[string]string{"documentNumber": document + "-" + o.name}),
 	}
 	return p.change(r, func(answer) string { return p.model.users[o].id }, wish{
 		code:   p.model.mayDecide(o),
@@ -207,11 +208,16 @@ func paymentTo(q *party, number string, cents int64) *request {
 	})}
 }
 
+// newUser is the body that creates a user. Each is another person, born long before the time in which histories
+// begin, so that no identity check finds one twice, or too young.
 func newUser(name string) []byte {
+	hash := fnv.New32a()
+	hash.Write([]byte(name))
+	born := time.Date(1930, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, int(hash.Sum32()%15_000))
 	return encode(map[string]any{
 		"externalUserId": name, "email": "test@example.com", "phone": "+37060000000", "firstName": "Test",
-		"lastName": "User", "street": "Test Street", "number": "1", "city": "Vilnius", "postCode": "LT-01100",
-		"country": "LT", "citizenship": "LT", "nationality": "LT", "birthCountry": "LT", "birthDate": "1990-01-31",
+		"lastName": name, "street": "Test Street", "number": "1", "city": "Vilnius", "postCode": "LT-01100",
+		"country": "LT", "citizenship": "LT", "nationality": "LT", "birthCountry": "LT", "birthDate": born.Format(time.DateOnly),
 		"hasAcceptedP100Tc": true,
 	})
 }
