@@ -2,6 +2,7 @@ package compliance
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -152,9 +153,7 @@ func (s *Service) Load(ctx context.Context) error {
 	}
 	same := func(a, b Watchlist) bool { return a.ID == b.ID }
 	if !slices.EqualFunc(sources, now.sources, same) {
-		l := newLists(sources, content)
-		s.lists.Store(l)
-		s.Log.Info("lists for screening are in use", "lists", l.version, "entities", l.index.Size())
+		s.lists.Store(newLists(sources, content))
 	}
 	return nil
 }
@@ -209,8 +208,12 @@ func unpack(l Watchlist, packed []byte) ([]match.Listed, error) {
 func (s *Service) Run(ctx context.Context) {
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
-	failing := false
+	failing, told := false, ""
 	for {
+		if l := s.lists.Load(); cmp.Or(l.version, "none") != told {
+			told = cmp.Or(l.version, "none")
+			s.Log.Info("lists for screening are in use", "lists", told, "persons", l.index.Size())
+		}
 		select {
 		case <-ctx.Done():
 			return

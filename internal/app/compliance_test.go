@@ -1,0 +1,130 @@
+package app_test
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"kontor/internal/app"
+	"kontor/internal/clock"
+	"kontor/internal/compliance"
+	"kontor/internal/compliance/watchlist"
+	"kontor/internal/db"
+	"kontor/internal/db/dbtest"
+	"kontor/internal/job"
+	"kontor/internal/partner"
+	"kontor/internal/sepa"
+	"kontor/internal/user"
+	"kontor/internal/vault"
+)
+
+// TestAChangedListFreezesWhomItNames walks through the whole program: users are accepted, a list names one of
+// them, an officer decides.
+func TestAChangedListFreezesWhomItNames(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []db.Engine{db.SQLite, db.Postgres} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			a, err := app.Open(t.Context(), app.Config{
+				Database: dbtest.Target(t, kind), MasterKey: make([]byte, vault.KeySize), Environment: partner.Staging,
+				Bank: sepa.SandboxBank, Clock: clock.NewManual(afterFixture), Log: slog.New(slog.DiscardHandler),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := a.Close(); err != nil {
+					t.Error(err)
+				}
+			}()
+			p, err := a.Partners.Create(t.Context(), map[string]string{"legalName": "Test Partner"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			update := func(fn func(tx *db.Tx) error) {
+				t.Helper()
+				if err := a.DB.Update(t.Context(), fn); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, id := range []string{"named", "plain", "waiting"} {
+				update(func(tx *db.Tx) error {
+					last := "Nichtgelistet"
+					if id != "plain" {
+						last = "Neugelistet"
+					}
+					_, _, err := a.API.Users.Create(tx, p.ID, user.New{
+						ExternalID: id, Model: user.KYC,
+						Person: user.Person{FirstName: "Muster", LastName: last, Country: "LT", BirthDate: "1980-01-01"},
+					})
+					return err
+				})
+				if id == "waiting" { // nobody has accepted this one, so it is not screened again
+					continue
+				}
+				update(func(tx *db.Tx) error {
+					_, err := a.API.Identity.Activate(tx, p.ID, id, "TEST1")
+					return err
+				})
+			}
+			find := func(id string) (u user.User) {
+				t.Helper()
+				err := a.DB.View(t.Context(), func(r db.Reader) (err error) {
+					u, err = user.Find(r, p.ID, id)
+					return err
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return u
+			}
+			const list = "id,schema,name,aliases,birth_date,countries,sanctions\nt-1,Person,Neugelistet Muster,,1980,,Invented\n"
+			l, err := a.Compliance.Import(t.Context(), watchlist.OpenSanctions, strings.NewReader(list), false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := a.Compliance.Rescreen(t.Context(), job.Job{Kind: compliance.RescreenJob, Object: l.ID}); err != nil {
+				t.Fatal(err)
+			}
+			if got := states(find("named"), find("plain"), find("waiting")); got != "NOT_VERIFIED frozen review, VERIFIED, NOT_VERIFIED" {
+				t.Fatalf("after the change: %s", got)
+			}
+			var waiting []compliance.Case
+			err = a.DB.View(t.Context(), func(r db.Reader) (err error) {
+				waiting, err = compliance.List(r, compliance.Filter{Partner: -1, Open: true, Limit: 10})
+				return err
+			})
+			if err != nil || len(waiting) != 1 {
+				t.Fatalf("waiting: %+v, %v", waiting, err)
+			}
+			_, err = a.Compliance.Decide(t.Context(), compliance.Decision{Case: waiting[0].ID, Officer: "first", Verdict: compliance.OK, Reason: "Somebody else."})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := states(find("named")); got != "VERIFIED" {
+				t.Errorf("after the decision: %s", got)
+			}
+			violations, err := app.Verify(t.Context(), a.DB)
+			if err != nil || len(violations) > 0 {
+				t.Errorf("%v, %v", violations, err)
+			}
+		})
+	}
+}
+
+// states tells users' states in words.
+func states(users ...user.User) string {
+	var all []string
+	for _, u := range users {
+		state := u.Verification
+		if !u.FrozenAt.IsZero() {
+			state += " frozen"
+		}
+		if u.UnderReview {
+			state += " review"
+		}
+		all = append(all, fmt.Sprint(state))
+	}
+	return strings.Join(all, ", ")
+}
