@@ -62,7 +62,7 @@ func (c sandboxCommand) Run(ctx context.Context, out io.Writer, log *slog.Logger
 		return err
 	}
 	a, err := c.open(ctx, log, true, sandboxDelay, sepa.SandboxBank, func(cfg *app.Config) {
-		cfg.Tracer, cfg.EventRetention = tracer, c.EventsRetention
+		cfg.Tracer, cfg.EventRetention, cfg.PagesURL = tracer, c.EventsRetention, urlOf(c.Listen)
 	})
 	if err != nil {
 		return err

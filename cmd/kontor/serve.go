@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,8 @@ type serveCommand struct {
 	EventsRetention time.Duration `help:"How long events are kept, with their attempts." default:"2160h" env:"KONTOR_EVENTS_RETENTION"`
 
 	ConsoleListen string `help:"Address of the back office (docs/console.md). A port alone, such as 8082, is on this machine only. Without it there is none." env:"KONTOR_CONSOLE_LISTEN"`
+	PagesURL      string `name:"pages-url" help:"Where users' browsers reach their pages, such as https://verify.example.com: links begin with it. Without it they lead to the listener of the pages or of the API." env:"KONTOR_PAGES_URL"`
+	PagesListen   string `help:"Address that shows users their pages and nothing else; the API's listener shows them too. Without it there is none." env:"KONTOR_PAGES_LISTEN"`
 	MetricsListen string `help:"Address of the operator's listener: /metrics for Prometheus, /healthz and /readyz. A port alone, such as 9464, is on this machine only. Without it there is none." env:"KONTOR_METRICS_LISTEN"`
 }
 
@@ -80,6 +83,7 @@ func (c serveCommand) Run(ctx context.Context, out io.Writer, log *slog.Logger) 
 	}
 	a, err := c.open(ctx, log, false, sandboxDelay, bank, func(cfg *app.Config) {
 		cfg.Tracer, cfg.WebhookAllow, cfg.EventRetention, cfg.ExchangeGuard = tracer, allowed, c.EventsRetention, guard
+		cfg.PagesURL = cmp.Or(c.PagesURL, urlOf(cmp.Or(c.PagesListen, c.Listen)))
 		if c.MetricsListen != "" {
 			cfg.Metrics = metrics.New()
 		}
@@ -142,14 +146,29 @@ func (c serveCommand) listen(ctx context.Context, out io.Writer, a *app.App) (li
 		}
 		fmt.Fprintf(out, "Console on http://%s%s\n", roles.Console.Addr(), console.Root)
 	}
+	if c.PagesListen != "" {
+		if roles.Pages, err = config.Listen(ctx, "tcp", c.PagesListen); err != nil {
+			closeAll(roles.Operations, roles.Console)
+			return nil, roles, err
+		}
+		fmt.Fprintf(out, "Pages for users on http://%s\n", roles.Pages.Addr())
+	}
 	if roles.API {
 		if listener, err = config.Listen(ctx, "tcp", c.Listen); err != nil {
-			closeAll(roles.Operations, roles.Console)
+			closeAll(roles.Operations, roles.Console, roles.Pages)
 			return nil, roles, err
 		}
 		fmt.Fprintf(out, "Kontor (%s) serves http://%s on %s\n", c.Environment, listener.Addr(), a.DB.Engine())
 	}
 	return listener, roles, nil
+}
+
+// urlOf is where a browser on this machine reaches a listener.
+func urlOf(address string) string {
+	if strings.HasPrefix(address, ":") {
+		address = "127.0.0.1" + address
+	}
+	return "http://" + address
 }
 
 // closeAll closes the listeners that there are.

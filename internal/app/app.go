@@ -195,6 +195,9 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 	}
 	a.Officers = console.NewAccounts(d, v, clock.System(), console.DefaultCost)
 	a.Console = a.consoleConfig(cfg)
+	if a.API.Pages, err = newPages(cfg, a, identities); err != nil {
+		return nil, err
+	}
 	if cfg.Metrics != nil {
 		cfg.Metrics.Watch(a.backlog)
 		cfg.Metrics.WatchTargets(a.deliverer.Breakers)
@@ -216,6 +219,7 @@ type Roles struct {
 	API, Worker bool
 	Operations  net.Listener // shows metrics and health to the operator; nil: nobody listens
 	Console     net.Listener // shows the operator's back office; nil: nobody listens
+	Pages       net.Listener // shows users their pages, which the API's listener does too; nil: nobody listens
 }
 
 // Serve runs the chosen parts until the context ends, then finishes what runs and returns. The listener
@@ -236,7 +240,7 @@ func (a *App) Serve(ctx context.Context, listener net.Listener, roles Roles) err
 	if roles.API {
 		// Before the first request, so that it is counted with those of other nodes.
 		if err := a.limits.Join(ctx); err != nil && ctx.Err() == nil {
-			return errors.Join(err, closeAll(listener, roles.Operations, roles.Console))
+			return errors.Join(err, closeAll(listener, roles.Operations, roles.Console, roles.Pages))
 		}
 		group.Go(func() error { a.limits.Run(ctx); return nil })
 		group.Go(func() error { return a.Partners.Run(ctx, a.log) })
@@ -247,6 +251,9 @@ func (a *App) Serve(ctx context.Context, listener net.Listener, roles Roles) err
 	}
 	if roles.Console != nil {
 		serve(ctx, group, console.NewServer(a.Console, console.NewHandler(a.Console)), roles.Console)
+	}
+	if roles.Pages != nil {
+		serve(ctx, group, httpapi.NewServer(a.API, httpapi.NewPages(a.API)), roles.Pages)
 	}
 	if roles.Worker {
 		group.Go(func() error { a.deliverer.Run(ctx); return nil })

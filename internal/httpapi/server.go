@@ -69,8 +69,16 @@ type Config struct {
 	Tracer      *trace.Tracer    // nil: nothing is followed
 	// Retarget is told which partner's webhooks go elsewhere from now on.
 	Retarget func(partner int64)
+	// Pages are shown to people in their browsers, who have no key; nil: there are none.
+	Pages Pages
 	// Ready tells what of the node is not ready; it answers /readyz.
 	Ready func(context.Context) []NotReady
+}
+
+// Pages are routes for people. What a program asks of them and cannot get is answered by refuse, like an error of the
+// API.
+type Pages interface {
+	Routes(router chi.Router, refuse func(w http.ResponseWriter, r *http.Request, err error))
 }
 
 // NotReady is a part of the node that does not work.
@@ -108,6 +116,9 @@ func NewHandler(cfg Config) http.Handler {
 	root.NotFound(func(w http.ResponseWriter, r *http.Request) { a.fail(w, r, fault.New(fault.NotFound)) })
 	root.MethodNotAllowed(a.methodNotAllowed(root))
 	a.health(root)
+	if a.Pages != nil {
+		a.Pages.Routes(root, a.fail)
+	}
 	root.Group(func(v1 chi.Router) {
 		v1.Use(a.stagingOnly, a.authenticated, a.limited)
 		oas.HandlerWithOptions(a, oas.ChiServerOptions{
@@ -115,6 +126,18 @@ func NewHandler(cfg Config) http.Handler {
 			ErrorHandlerFunc: a.badParameter,
 		})
 	})
+	return root
+}
+
+// NewPages makes the routes of a listener that only has the pages for people, and health.
+func NewPages(cfg Config) http.Handler {
+	a := &api{Config: cfg}
+	root := chi.NewRouter()
+	root.Use(middleware.GetHead, withRawPath, withRequestID, a.logged, a.recovered, withTimeout)
+	root.NotFound(func(w http.ResponseWriter, r *http.Request) { a.fail(w, r, fault.New(fault.NotFound)) })
+	root.MethodNotAllowed(a.methodNotAllowed(root))
+	a.health(root)
+	a.Pages.Routes(root, a.fail)
 	return root
 }
 

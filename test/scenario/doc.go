@@ -26,6 +26,7 @@
 //	    status: 201
 //	    answer: {transferId: $uuid:transfer}   (the whole answer) or
 //	    answerContains: {…}                    (members that must be there, at any depth)
+//	    page: [Agree and start]                (what a page for people says, in place of an answer)
 //	    answerHeaders: {Retry-After: "1"}      (null: must not be there)
 //	    eventually: true                       (asked again until the answer is as it should be)
 //	    events:                                (webhooks that follow; those about one object in this order)

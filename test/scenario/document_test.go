@@ -32,6 +32,7 @@ type operation struct {
 	segments   []string // of the path
 	node       map[string]any
 	answers    map[int]*jsonschema.Schema
+	page       bool     // it answers a page for people, and errors to programs
 	codes      []string // of the errors that it shows
 }
 
@@ -95,6 +96,12 @@ func (d *document) readAnswers(o *operation, compiler *jsonschema.Compiler, poin
 		}
 		content, _ := response["content"].(map[string]any)
 		media, ok := content["application/json"].(map[string]any)
+		if content[htmlType] != nil {
+			o.page = true
+		}
+		if !ok && o.page {
+			continue
+		}
 		if !ok {
 			return fmt.Errorf("answer %d has no JSON", status)
 		}
@@ -146,8 +153,17 @@ func (d *document) find(method, path string) *operation {
 	return nil
 }
 
+// htmlType is the media type of pages.
+const htmlType = "text/html"
+
 // check lists what an answer has that the document, or the error table, does not allow.
 func (d *document) check(o *operation, a *answer) (problems []string) {
+	if a.isPage() {
+		if o != nil && !o.page {
+			problems = append(problems, "the document has no page for "+o.id)
+		}
+		return problems
+	}
 	if _, err := decode(a.body); err != nil {
 		return []string{fmt.Sprintf("the body is no JSON: %v: %s", err, a.body)}
 	}
@@ -209,6 +225,9 @@ type answer struct {
 	body   []byte
 	json   any // nil when the body is no JSON
 }
+
+// isPage tells whether the answer is one for people.
+func (a *answer) isPage() bool { return strings.HasPrefix(a.header.Get("Content-Type"), htmlType) }
 
 // code is the answer's errorCode, or empty.
 func (a *answer) code() string {

@@ -50,6 +50,7 @@ type step struct {
 	Answer         yaml.Node
 	AnswerContains yaml.Node            `yaml:"answerContains"`
 	AnswerHeaders  map[string]yaml.Node `yaml:"answerHeaders"`
+	Page           []string             // what a page for people says, in place of an answer
 	Events         []expected
 	Eventually     bool
 
@@ -137,7 +138,7 @@ func (s *step) check() error {
 		return errors.New("body, raw, rawHex and files exclude each other")
 	case s.As != "" && s.As != "other":
 		return fmt.Errorf("as %q: there is only other", s.As)
-	case s.Parallel == 0 && (s.Status == 0 || s.Answer.IsZero() && s.AnswerContains.IsZero()):
+	case s.Parallel == 0 && (s.Status == 0 || s.Answer.IsZero() && s.AnswerContains.IsZero() && s.Page == nil):
 		return errors.New("a step says its status and its answer")
 	case s.Parallel == 0 && (s.Statuses != nil || s.Codes != nil || s.Identical || s.Replayed != 0):
 		return errors.New("statuses, codes, identical and replayed belong to parallel calls")

@@ -194,7 +194,7 @@ func (p *platform) checkHeaders(sent http.Header, a *answer) (problems []string)
 	if a.status >= 300 && strings.Contains(sent.Get("Accept"), "application/problem+json") {
 		kind = "application/problem+json"
 	}
-	if got := a.header.Get("Content-Type"); got != kind {
+	if got := a.header.Get("Content-Type"); got != kind && !a.isPage() {
 		problems = append(problems, fmt.Sprintf("Content-Type is %q, want %s", got, kind))
 	}
 	id := a.header.Get("X-Request-Id")
@@ -211,7 +211,7 @@ func (p *platform) checkHeaders(sent http.Header, a *answer) (problems []string)
 func (a *answer) checkRate(o *operation) (problems []string) {
 	for _, name := range []string{"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"} {
 		_, err := strconv.ParseUint(a.header.Get(name), 10, 64)
-		if known := o != nil && a.status != http.StatusUnauthorized; known != (err == nil) {
+		if known := o != nil && !o.page && a.status != http.StatusUnauthorized; known != (err == nil) {
 			problems = append(problems, fmt.Sprintf("%s is %q", name, a.header.Get(name)))
 		}
 	}

@@ -223,6 +223,15 @@ func (s *step) judge(a *answer, v vars) error {
 		}
 		diffs = append(diffs, match(map[string]any{name: want}, map[string]any{name: got}, v, false)...)
 	}
+	for _, words := range s.Page {
+		want, err := v.text(words)
+		if err != nil {
+			return err
+		}
+		if !a.isPage() || !strings.Contains(string(a.body), want) {
+			diffs = append(diffs, fmt.Sprintf("the page does not say %q", want))
+		}
+	}
 	if len(diffs) > 0 {
 		return fmt.Errorf("%s\nin the answer %d %s", strings.Join(diffs, "\n"), a.status, a.body)
 	}

@@ -83,19 +83,19 @@ func (e Currency) Valid() bool {
 
 // Defines values for DocumentType.
 const (
-	IDCARD          DocumentType = "ID_CARD"
-	PASSPORT        DocumentType = "PASSPORT"
-	RESIDENCEPERMIT DocumentType = "RESIDENCE_PERMIT"
+	DocumentTypeIDCARD          DocumentType = "ID_CARD"
+	DocumentTypePASSPORT        DocumentType = "PASSPORT"
+	DocumentTypeRESIDENCEPERMIT DocumentType = "RESIDENCE_PERMIT"
 )
 
 // Valid indicates whether the value is a known member of the DocumentType enum.
 func (e DocumentType) Valid() bool {
 	switch e {
-	case IDCARD:
+	case DocumentTypeIDCARD:
 		return true
-	case PASSPORT:
+	case DocumentTypePASSPORT:
 		return true
-	case RESIDENCEPERMIT:
+	case DocumentTypeRESIDENCEPERMIT:
 		return true
 	default:
 		return false
@@ -237,6 +237,63 @@ func (e FiatBalanceStatus) Valid() bool {
 	}
 }
 
+// Defines values for IdentityDocumentType.
+const (
+	IdentityDocumentTypeDRIVERLICENSE   IdentityDocumentType = "DRIVER_LICENSE"
+	IdentityDocumentTypeIDCARD          IdentityDocumentType = "ID_CARD"
+	IdentityDocumentTypePASSPORT        IdentityDocumentType = "PASSPORT"
+	IdentityDocumentTypeRESIDENCEPERMIT IdentityDocumentType = "RESIDENCE_PERMIT"
+)
+
+// Valid indicates whether the value is a known member of the IdentityDocumentType enum.
+func (e IdentityDocumentType) Valid() bool {
+	switch e {
+	case IdentityDocumentTypeDRIVERLICENSE:
+		return true
+	case IdentityDocumentTypeIDCARD:
+		return true
+	case IdentityDocumentTypePASSPORT:
+		return true
+	case IdentityDocumentTypeRESIDENCEPERMIT:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for IncomeSource.
+const (
+	BUSINESSACTIVITY   IncomeSource = "BUSINESS_ACTIVITY"
+	INVESTMENTS        IncomeSource = "INVESTMENTS"
+	MAINTAINEDBYFAMILY IncomeSource = "MAINTAINED_BY_FAMILY"
+	OTHER              IncomeSource = "OTHER"
+	SALARY             IncomeSource = "SALARY"
+	SOCIALBENEFITS     IncomeSource = "SOCIAL_BENEFITS"
+	TENANCY            IncomeSource = "TENANCY"
+)
+
+// Valid indicates whether the value is a known member of the IncomeSource enum.
+func (e IncomeSource) Valid() bool {
+	switch e {
+	case BUSINESSACTIVITY:
+		return true
+	case INVESTMENTS:
+		return true
+	case MAINTAINEDBYFAMILY:
+		return true
+	case OTHER:
+		return true
+	case SALARY:
+		return true
+	case SOCIALBENEFITS:
+		return true
+	case TENANCY:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for MissingForActivationCondition.
 const (
 	IDENTITY            MissingForActivationCondition = "IDENTITY"
@@ -342,6 +399,90 @@ func (e NewSepaTransferReceiverType) Valid() bool {
 	case NewSepaTransferReceiverTypeLEGAL:
 		return true
 	case NewSepaTransferReceiverTypeNATURAL:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Occupation.
+const (
+	ADMINISTRATIONANDOFFICEMANAGEMENT Occupation = "ADMINISTRATION_AND_OFFICE_MANAGEMENT"
+	ARTSANDDESIGN                     Occupation = "ARTS_AND_DESIGN"
+	CONSTRUCTIONANDTRADES             Occupation = "CONSTRUCTION_AND_TRADES"
+	CUSTOMERSERVICE                   Occupation = "CUSTOMER_SERVICE"
+	EDUCATIONANDTEACHING              Occupation = "EDUCATION_AND_TEACHING"
+	ENGINEERING                       Occupation = "ENGINEERING"
+	FINANCEANDACCOUNTING              Occupation = "FINANCE_AND_ACCOUNTING"
+	HEALTHCAREANDMEDICALSERVICES      Occupation = "HEALTHCARE_AND_MEDICAL_SERVICES"
+	HUMANRESOURCES                    Occupation = "HUMAN_RESOURCES"
+	IT                                Occupation = "IT"
+	LEGALSERVICES                     Occupation = "LEGAL_SERVICES"
+	MANUFACTURINGANDPRODUCTION        Occupation = "MANUFACTURING_AND_PRODUCTION"
+	RETAILANDSALES                    Occupation = "RETAIL_AND_SALES"
+	SALESANDMARKETING                 Occupation = "SALES_AND_MARKETING"
+	SCIENCEANDRESEARCH                Occupation = "SCIENCE_AND_RESEARCH"
+)
+
+// Valid indicates whether the value is a known member of the Occupation enum.
+func (e Occupation) Valid() bool {
+	switch e {
+	case ADMINISTRATIONANDOFFICEMANAGEMENT:
+		return true
+	case ARTSANDDESIGN:
+		return true
+	case CONSTRUCTIONANDTRADES:
+		return true
+	case CUSTOMERSERVICE:
+		return true
+	case EDUCATIONANDTEACHING:
+		return true
+	case ENGINEERING:
+		return true
+	case FINANCEANDACCOUNTING:
+		return true
+	case HEALTHCAREANDMEDICALSERVICES:
+		return true
+	case HUMANRESOURCES:
+		return true
+	case IT:
+		return true
+	case LEGALSERVICES:
+		return true
+	case MANUFACTURINGANDPRODUCTION:
+		return true
+	case RETAILANDSALES:
+		return true
+	case SALESANDMARKETING:
+		return true
+	case SCIENCEANDRESEARCH:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OpenAccountReason.
+const (
+	CURRENCYEXCHANGE               OpenAccountReason = "CURRENCY_EXCHANGE"
+	DAILYUSE                       OpenAccountReason = "DAILY_USE"
+	GAMINGORGAMBLING               OpenAccountReason = "GAMING_OR_GAMBLING"
+	INVESTMENTSORCRYPTOCURRENCIE   OpenAccountReason = "INVESTMENTS_OR_CRYPTOCURRENCIE"
+	TRANSFEROFFUNDSOUTSIDEOFEUROPE OpenAccountReason = "TRANSFER_OF_FUNDS_OUTSIDE_OF_EUROPE"
+)
+
+// Valid indicates whether the value is a known member of the OpenAccountReason enum.
+func (e OpenAccountReason) Valid() bool {
+	switch e {
+	case CURRENCYEXCHANGE:
+		return true
+	case DAILYUSE:
+		return true
+	case GAMINGORGAMBLING:
+		return true
+	case INVESTMENTSORCRYPTOCURRENCIE:
+		return true
+	case TRANSFEROFFUNDSOUTSIDEOFEUROPE:
 		return true
 	default:
 		return false
@@ -1134,6 +1275,21 @@ type Files struct {
 // FixedAmount Exact decimal with all decimals of the currency, as a string.
 type FixedAmount = string
 
+// HostedVerification defines model for HostedVerification.
+type HostedVerification struct {
+	// VerificationId Gives access to the page. Treat it like a password.
+	VerificationId string `json:"verificationId"`
+
+	// Url The address of the page; it works for 24 hours.
+	Url string `json:"url"`
+}
+
+// IdentityDocumentType Kind of an identity document.
+type IdentityDocumentType string
+
+// IncomeSource Where the user's money comes from.
+type IncomeSource string
+
 // KycFee What you paid for a hosted identity check. What your balance does not cover is owed, and repaid by what arrives next.
 type KycFee struct {
 	Id string `json:"id"`
@@ -1149,6 +1305,25 @@ type KycFee struct {
 
 	// CreatedAt ISO 8601, UTC, milliseconds.
 	CreatedAt Time `json:"createdAt"`
+}
+
+// KycStatus defines model for KycStatus.
+type KycStatus struct {
+	// ExternalUserId Your own id of a user, unique among your users and never used again. 1 to 128 characters. Not allowed are the
+	// characters `/ ? # % \`, control characters, a space at either end, `.` and `..`, and the words balances, transactions,
+	// verification, kyc-files, poa-files, suspend and unsuspend.
+	ExternalUserId     ExternalUserId     `json:"externalUserId"`
+	VerificationStatus VerificationStatus `json:"verificationStatus"`
+	AttemptStatus      AttemptStatus      `json:"attemptStatus"`
+
+	// RejectionReason Why the latest attempt was refused; null when it was not.
+	RejectionReason *RejectionReason `json:"rejectionReason"`
+
+	// VerificationId Id of the hosted verification; null for an attempt without one.
+	VerificationId *string `json:"verificationId"`
+
+	// ManualReview A person is looking at the user.
+	ManualReview bool `json:"manualReview"`
 }
 
 // Message defines model for Message.
@@ -1228,6 +1403,35 @@ type NewExchange struct {
 
 	// Metadata Up to 10 pairs of your own. Names have up to 40 characters, values up to 255. Returned as `reference` is.
 	Metadata Metadata `json:"metadata,omitempty"`
+}
+
+// NewHostedVerification defines model for NewHostedVerification.
+type NewHostedVerification struct {
+	// ExternalUserId Your own id of a user, unique among your users and never used again. 1 to 128 characters. Not allowed are the
+	// characters `/ ? # % \`, control characters, a space at either end, `.` and `..`, and the words balances, transactions,
+	// verification, kyc-files, poa-files, suspend and unsuspend.
+	ExternalUserId ExternalUserId `json:"externalUserId"`
+
+	// DocumentType Kind of an identity document.
+	DocumentType IdentityDocumentType `json:"documentType"`
+
+	// Country ISO 3166-1 alpha-2.
+	Country Country `json:"country"`
+
+	// IncomeSource Where the user's money comes from.
+	IncomeSource IncomeSource `json:"incomeSource"`
+
+	// OpenAccountReason What the account is for.
+	OpenAccountReason OpenAccountReason `json:"openAccountReason"`
+
+	// TaxId With BUSINESS_ACTIVITY.
+	TaxId *string `json:"taxId,omitempty"`
+
+	// Occupation What the user works as.
+	Occupation *Occupation `json:"occupation,omitempty"`
+
+	// AdditionalInfo With every source of income but BUSINESS_ACTIVITY.
+	AdditionalInfo *string `json:"additionalInfo,omitempty"`
 }
 
 // NewPartnerSepaTransfer defines model for NewPartnerSepaTransfer.
@@ -1425,6 +1629,9 @@ type NewUserWithoutKyc struct {
 	BirthDate    string  `json:"birthDate"`
 }
 
+// Occupation What the user works as.
+type Occupation string
+
 // OlderNewUser defines model for OlderNewUser.
 type OlderNewUser struct {
 	// ExternalUserId Your own id of a user, unique among your users and never used again. 1 to 128 characters. Not allowed are the
@@ -1469,6 +1676,9 @@ type OlderUserCreated struct {
 	// CryptoBalances The same as in `balances`.
 	CryptoBalances []CryptoBalance `json:"cryptoBalances"`
 }
+
+// OpenAccountReason What the account is for.
+type OpenAccountReason string
 
 // Pesel Polish national identification number, 11 digits with a check digit. It is encrypted and never shown again.
 type Pesel = string
@@ -2108,6 +2318,40 @@ type UserWithoutKycCreated struct {
 	Balances []Balance `json:"balances"`
 }
 
+// VerificationRequest defines model for VerificationRequest.
+type VerificationRequest struct {
+	// ExternalUserId Your own id of a user, unique among your users and never used again. 1 to 128 characters. Not allowed are the
+	// characters `/ ? # % \`, control characters, a space at either end, `.` and `..`, and the words balances, transactions,
+	// verification, kyc-files, poa-files, suspend and unsuspend.
+	ExternalUserId ExternalUserId `json:"externalUserId"`
+
+	// DocumentType Kind of an identity document.
+	DocumentType   IdentityDocumentType `json:"documentType"`
+	DocumentNumber string               `json:"documentNumber"`
+
+	// DocumentIssueCountry ISO 3166-1 alpha-2.
+	DocumentIssueCountry Country `json:"documentIssueCountry"`
+	DocumentIssueDate    *string `json:"documentIssueDate,omitempty"`
+
+	// DocumentExpiryDate The last day on which the document is valid.
+	DocumentExpiryDate string `json:"documentExpiryDate"`
+
+	// IncomeSource Where the user's money comes from.
+	IncomeSource *IncomeSource `json:"incomeSource,omitempty"`
+
+	// OpenAccountReason What the account is for.
+	OpenAccountReason *OpenAccountReason `json:"openAccountReason,omitempty"`
+
+	// TaxId With BUSINESS_ACTIVITY.
+	TaxId *string `json:"taxId,omitempty"`
+
+	// Occupation What the user works as.
+	Occupation *Occupation `json:"occupation,omitempty"`
+
+	// AdditionalInfo With every source of income but BUSINESS_ACTIVITY.
+	AdditionalInfo *string `json:"additionalInfo,omitempty"`
+}
+
 // VerificationStatus defines model for VerificationStatus.
 type VerificationStatus string
 
@@ -2231,6 +2475,13 @@ type RedeliverEventParams struct {
 
 // CreateExchangeParams defines parameters for CreateExchange.
 type CreateExchangeParams struct {
+	// IdempotencyKey Makes it safe to send this request again: with the same key you get the first answer again. Choose a new key for each
+	// operation, a random UUID for example.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// CreateHostedVerificationParams defines parameters for CreateHostedVerification.
+type CreateHostedVerificationParams struct {
 	// IdempotencyKey Makes it safe to send this request again: with the same key you get the first answer again. Choose a new key for each
 	// operation, a random UUID for example.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -2427,6 +2678,13 @@ type UnsuspendUserParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// RequestVerificationParams defines parameters for RequestVerification.
+type RequestVerificationParams struct {
+	// IdempotencyKey Makes it safe to send this request again: with the same key you get the first answer again. Choose a new key for each
+	// operation, a random UUID for example.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // DeleteUserParams defines parameters for DeleteUser.
 type DeleteUserParams struct {
 	// IdempotencyKey Makes it safe to send this request again: with the same key you get the first answer again. Choose a new key for each
@@ -2470,6 +2728,9 @@ type RedeliverEventsJSONRequestBody = RedeliverEvents
 // CreateExchangeJSONRequestBody defines body for CreateExchange for application/json ContentType.
 type CreateExchangeJSONRequestBody = NewUserExchange
 
+// CreateHostedVerificationJSONRequestBody defines body for CreateHostedVerification for application/json ContentType.
+type CreateHostedVerificationJSONRequestBody = NewHostedVerification
+
 // CreatePartnerExchangeJSONRequestBody defines body for CreatePartnerExchange for application/json ContentType.
 type CreatePartnerExchangeJSONRequestBody = NewExchange
 
@@ -2511,6 +2772,9 @@ type UploadKycFilesMultipartRequestBody = Files
 
 // UploadPoaFilesMultipartRequestBody defines body for UploadPoaFiles for multipart/form-data ContentType.
 type UploadPoaFilesMultipartRequestBody = Files
+
+// RequestVerificationJSONRequestBody defines body for RequestVerification for application/json ContentType.
+type RequestVerificationJSONRequestBody = VerificationRequest
 
 // UpdateUserJSONRequestBody defines body for UpdateUser for application/json ContentType.
 type UpdateUserJSONRequestBody = UserChange
@@ -2911,6 +3175,38 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/exchange/get-rate (the `GetExchangeRates` operationId).
 	GetExchangeRates(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateHostedVerificationWithBody Begin a hosted identity check
+	//
+	// Method B: answers the address of a page on which the user's identity is checked; open it in the user's browser. While
+	// the user's last link can still be used it is answered again. What is known of the income depends on its source: `taxId`
+	// with BUSINESS_ACTIVITY, `occupation` with SALARY, and `additionalInfo` with every source but BUSINESS_ACTIVITY. The fee
+	// of a verification is due now or with its success, as your agreement says, and is never refused for want of money.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/kyc (the `CreateHostedVerification` operationId).
+	CreateHostedVerificationWithBody(ctx context.Context, params *CreateHostedVerificationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateHostedVerification Begin a hosted identity check
+	//
+	// Method B: answers the address of a page on which the user's identity is checked; open it in the user's browser. While
+	// the user's last link can still be used it is answered again. What is known of the income depends on its source: `taxId`
+	// with BUSINESS_ACTIVITY, `occupation` with SALARY, and `additionalInfo` with every source but BUSINESS_ACTIVITY. The fee
+	// of a verification is due now or with its success, as your agreement says, and is never refused for want of money.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/kyc (the `CreateHostedVerification` operationId).
+	CreateHostedVerification(ctx context.Context, params *CreateHostedVerificationParams, body CreateHostedVerificationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetKycStatus Get how far an identity check is
+	//
+	// How far the user's latest identity check is, by whatever method. While `manualReview` is true a person looks at the
+	// user. A refused attempt has a `rejectionReason`; a new attempt is allowed.
+	//
+	// Corresponds with GET /v1/kyc/status/{externalUserId} (the `GetKycStatus` operationId).
+	GetKycStatus(ctx context.Context, externalUserId ExternalUserId, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetPartnerBalances Get balances
 	//
@@ -3398,6 +3694,30 @@ type ClientInterface interface {
 	// Corresponds with PATCH /v1/user/unsuspend/{externalUserId} (the `UnsuspendUser` operationId).
 	UnsuspendUser(ctx context.Context, externalUserId ExternalUserId, params *UnsuspendUserParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// RequestVerificationWithBody Complete a user's verification
+	//
+	// The last of your calls in the onboarding. Method A: has the uploaded documents judged. Method B: call it when the hosted
+	// check was SUCCESSFUL. When nothing else is missing the account is active in the same moment, and *User Balance
+	// Generation* tells so; a user who is flagged waits for a person first. The members about the income are for Method A, and
+	// mean the same as in `POST /v1/kyc`. Again is harmless.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/user/verification (the `RequestVerification` operationId).
+	RequestVerificationWithBody(ctx context.Context, params *RequestVerificationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RequestVerification Complete a user's verification
+	//
+	// The last of your calls in the onboarding. Method A: has the uploaded documents judged. Method B: call it when the hosted
+	// check was SUCCESSFUL. When nothing else is missing the account is active in the same moment, and *User Balance
+	// Generation* tells so; a user who is flagged waits for a person first. The members about the income are for Method A, and
+	// mean the same as in `POST /v1/kyc`. Again is harmless.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/user/verification (the `RequestVerification` operationId).
+	RequestVerification(ctx context.Context, params *RequestVerificationParams, body RequestVerificationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// DeleteUser Delete a user
 	//
 	// Ends a user's account for good: from now on you have no such user (P412). Your histories go on showing what happened
@@ -3650,6 +3970,68 @@ func (c *Client) GetExchangeLock(ctx context.Context, externalUserId ExternalUse
 // Corresponds with GET /v1/exchange/get-rate (the `GetExchangeRates` operationId).
 func (c *Client) GetExchangeRates(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetExchangeRatesRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateHostedVerificationWithBody Begin a hosted identity check
+//
+// Method B: answers the address of a page on which the user's identity is checked; open it in the user's browser. While
+// the user's last link can still be used it is answered again. What is known of the income depends on its source: `taxId`
+// with BUSINESS_ACTIVITY, `occupation` with SALARY, and `additionalInfo` with every source but BUSINESS_ACTIVITY. The fee
+// of a verification is due now or with its success, as your agreement says, and is never refused for want of money.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/kyc (the `CreateHostedVerification` operationId).
+func (c *Client) CreateHostedVerificationWithBody(ctx context.Context, params *CreateHostedVerificationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateHostedVerificationRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateHostedVerification Begin a hosted identity check
+//
+// Method B: answers the address of a page on which the user's identity is checked; open it in the user's browser. While
+// the user's last link can still be used it is answered again. What is known of the income depends on its source: `taxId`
+// with BUSINESS_ACTIVITY, `occupation` with SALARY, and `additionalInfo` with every source but BUSINESS_ACTIVITY. The fee
+// of a verification is due now or with its success, as your agreement says, and is never refused for want of money.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/kyc (the `CreateHostedVerification` operationId).
+func (c *Client) CreateHostedVerification(ctx context.Context, params *CreateHostedVerificationParams, body CreateHostedVerificationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateHostedVerificationRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetKycStatus Get how far an identity check is
+//
+// How far the user's latest identity check is, by whatever method. While `manualReview` is true a person looks at the
+// user. A refused attempt has a `rejectionReason`; a new attempt is allowed.
+//
+// Corresponds with GET /v1/kyc/status/{externalUserId} (the `GetKycStatus` operationId).
+func (c *Client) GetKycStatus(ctx context.Context, externalUserId ExternalUserId, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetKycStatusRequest(c.Server, externalUserId)
 	if err != nil {
 		return nil, err
 	}
@@ -4596,6 +4978,50 @@ func (c *Client) UnsuspendUser(ctx context.Context, externalUserId ExternalUserI
 	return c.Client.Do(req)
 }
 
+// RequestVerificationWithBody Complete a user's verification
+//
+// The last of your calls in the onboarding. Method A: has the uploaded documents judged. Method B: call it when the hosted
+// check was SUCCESSFUL. When nothing else is missing the account is active in the same moment, and *User Balance
+// Generation* tells so; a user who is flagged waits for a person first. The members about the income are for Method A, and
+// mean the same as in `POST /v1/kyc`. Again is harmless.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/user/verification (the `RequestVerification` operationId).
+func (c *Client) RequestVerificationWithBody(ctx context.Context, params *RequestVerificationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRequestVerificationRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RequestVerification Complete a user's verification
+//
+// The last of your calls in the onboarding. Method A: has the uploaded documents judged. Method B: call it when the hosted
+// check was SUCCESSFUL. When nothing else is missing the account is active in the same moment, and *User Balance
+// Generation* tells so; a user who is flagged waits for a person first. The members about the income are for Method A, and
+// mean the same as in `POST /v1/kyc`. Again is harmless.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/user/verification (the `RequestVerification` operationId).
+func (c *Client) RequestVerification(ctx context.Context, params *RequestVerificationParams, body RequestVerificationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRequestVerificationRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // DeleteUser Delete a user
 //
 // Ends a user's account for good: from now on you have no such user (P412). Your histories go on showing what happened
@@ -5098,6 +5524,93 @@ func NewGetExchangeRatesRequest(server string) (*http.Request, error) {
 	}
 
 	operationPath := fmt.Sprintf("/v1/exchange/get-rate")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateHostedVerificationRequest calls the generic CreateHostedVerification builder with application/json body
+func NewCreateHostedVerificationRequest(server string, params *CreateHostedVerificationParams, body CreateHostedVerificationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateHostedVerificationRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateHostedVerificationRequestWithBody constructs an http.Request for the CreateHostedVerification method, with any body, and a specified content type
+func NewCreateHostedVerificationRequestWithBody(server string, params *CreateHostedVerificationParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/kyc")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+	}
+
+	return req, nil
+}
+
+// NewGetKycStatusRequest constructs an http.Request for the GetKycStatus method
+func NewGetKycStatusRequest(server string, externalUserId ExternalUserId) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "externalUserId", externalUserId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "external-user-id"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/kyc/status/%s", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -6739,6 +7252,59 @@ func NewUnsuspendUserRequest(server string, externalUserId ExternalUserId, param
 	return req, nil
 }
 
+// NewRequestVerificationRequest calls the generic RequestVerification builder with application/json body
+func NewRequestVerificationRequest(server string, params *RequestVerificationParams, body RequestVerificationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRequestVerificationRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewRequestVerificationRequestWithBody constructs an http.Request for the RequestVerification method, with any body, and a specified content type
+func NewRequestVerificationRequestWithBody(server string, params *RequestVerificationParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/user/verification")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+	}
+
+	return req, nil
+}
+
 // NewDeleteUserRequest constructs an http.Request for the DeleteUser method
 func NewDeleteUserRequest(server string, externalUserId ExternalUserId, params *DeleteUserParams) (*http.Request, error) {
 	var err error
@@ -7166,6 +7732,40 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/exchange/get-rate (the `GetExchangeRates` operationId).
 	GetExchangeRatesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetExchangeRatesResponse, error)
+
+	// CreateHostedVerificationWithBodyWithResponse Begin a hosted identity check
+	//
+	// Method B: answers the address of a page on which the user's identity is checked; open it in the user's browser. While
+	// the user's last link can still be used it is answered again. What is known of the income depends on its source: `taxId`
+	// with BUSINESS_ACTIVITY, `occupation` with SALARY, and `additionalInfo` with every source but BUSINESS_ACTIVITY. The fee
+	// of a verification is due now or with its success, as your agreement says, and is never refused for want of money.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/kyc (the `CreateHostedVerification` operationId).
+	CreateHostedVerificationWithBodyWithResponse(ctx context.Context, params *CreateHostedVerificationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateHostedVerificationResponse, error)
+
+	// CreateHostedVerificationWithResponse Begin a hosted identity check
+	//
+	// Method B: answers the address of a page on which the user's identity is checked; open it in the user's browser. While
+	// the user's last link can still be used it is answered again. What is known of the income depends on its source: `taxId`
+	// with BUSINESS_ACTIVITY, `occupation` with SALARY, and `additionalInfo` with every source but BUSINESS_ACTIVITY. The fee
+	// of a verification is due now or with its success, as your agreement says, and is never refused for want of money.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/kyc (the `CreateHostedVerification` operationId).
+	CreateHostedVerificationWithResponse(ctx context.Context, params *CreateHostedVerificationParams, body CreateHostedVerificationJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateHostedVerificationResponse, error)
+
+	// GetKycStatusWithResponse Get how far an identity check is
+	//
+	// How far the user's latest identity check is, by whatever method. While `manualReview` is true a person looks at the
+	// user. A refused attempt has a `rejectionReason`; a new attempt is allowed.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/kyc/status/{externalUserId} (the `GetKycStatus` operationId).
+	GetKycStatusWithResponse(ctx context.Context, externalUserId ExternalUserId, reqEditors ...RequestEditorFn) (*GetKycStatusResponse, error)
 
 	// GetPartnerBalancesWithResponse Get balances
 	//
@@ -7690,6 +8290,30 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PATCH /v1/user/unsuspend/{externalUserId} (the `UnsuspendUser` operationId).
 	UnsuspendUserWithResponse(ctx context.Context, externalUserId ExternalUserId, params *UnsuspendUserParams, reqEditors ...RequestEditorFn) (*UnsuspendUserResponse, error)
+
+	// RequestVerificationWithBodyWithResponse Complete a user's verification
+	//
+	// The last of your calls in the onboarding. Method A: has the uploaded documents judged. Method B: call it when the hosted
+	// check was SUCCESSFUL. When nothing else is missing the account is active in the same moment, and *User Balance
+	// Generation* tells so; a user who is flagged waits for a person first. The members about the income are for Method A, and
+	// mean the same as in `POST /v1/kyc`. Again is harmless.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/user/verification (the `RequestVerification` operationId).
+	RequestVerificationWithBodyWithResponse(ctx context.Context, params *RequestVerificationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RequestVerificationResponse, error)
+
+	// RequestVerificationWithResponse Complete a user's verification
+	//
+	// The last of your calls in the onboarding. Method A: has the uploaded documents judged. Method B: call it when the hosted
+	// check was SUCCESSFUL. When nothing else is missing the account is active in the same moment, and *User Balance
+	// Generation* tells so; a user who is flagged waits for a person first. The members about the income are for Method A, and
+	// mean the same as in `POST /v1/kyc`. Again is harmless.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/user/verification (the `RequestVerification` operationId).
+	RequestVerificationWithResponse(ctx context.Context, params *RequestVerificationParams, body RequestVerificationJSONRequestBody, reqEditors ...RequestEditorFn) (*RequestVerificationResponse, error)
 
 	// DeleteUserWithResponse Delete a user
 	//
@@ -8690,6 +9314,253 @@ func (r GetExchangeRatesResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetExchangeRatesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateHostedVerificationResponse201Headers the declared response headers of an HTTP 201 response for CreateHostedVerification
+type CreateHostedVerificationResponse201Headers struct {
+	IdempotentReplayed *string
+	XRequestId         string
+}
+
+// CreateHostedVerificationResponse400Headers the declared response headers of an HTTP 400 response for CreateHostedVerification
+type CreateHostedVerificationResponse400Headers struct {
+	RetryAfter *int
+	XRequestId string
+}
+
+// CreateHostedVerificationResponse401Headers the declared response headers of an HTTP 401 response for CreateHostedVerification
+type CreateHostedVerificationResponse401Headers struct {
+	XRequestId string
+}
+
+// CreateHostedVerificationResponse409Headers the declared response headers of an HTTP 409 response for CreateHostedVerification
+type CreateHostedVerificationResponse409Headers struct {
+	XRequestId string
+}
+
+// CreateHostedVerificationResponse413Headers the declared response headers of an HTTP 413 response for CreateHostedVerification
+type CreateHostedVerificationResponse413Headers struct {
+	XRequestId string
+}
+
+// CreateHostedVerificationResponse415Headers the declared response headers of an HTTP 415 response for CreateHostedVerification
+type CreateHostedVerificationResponse415Headers struct {
+	XRequestId string
+}
+
+// CreateHostedVerificationResponse429Headers the declared response headers of an HTTP 429 response for CreateHostedVerification
+type CreateHostedVerificationResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+	XRequestId         string
+}
+
+type CreateHostedVerificationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *HostedVerification
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Error
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *AccessDenied
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *IdempotencyConflict
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *BodyTooLarge
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateHostedVerificationResponse201Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *CreateHostedVerificationResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CreateHostedVerificationResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *CreateHostedVerificationResponse409Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *CreateHostedVerificationResponse413Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *CreateHostedVerificationResponse415Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CreateHostedVerificationResponse429Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateHostedVerificationResponse) GetJSON201() *HostedVerification {
+	return r.JSON201
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r CreateHostedVerificationResponse) GetJSON400() *Error {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r CreateHostedVerificationResponse) GetJSON401() *AccessDenied {
+	return r.JSON401
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r CreateHostedVerificationResponse) GetJSON409() *IdempotencyConflict {
+	return r.JSON409
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r CreateHostedVerificationResponse) GetJSON413() *BodyTooLarge {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r CreateHostedVerificationResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r CreateHostedVerificationResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateHostedVerificationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateHostedVerificationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateHostedVerificationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateHostedVerificationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetKycStatusResponse200Headers the declared response headers of an HTTP 200 response for GetKycStatus
+type GetKycStatusResponse200Headers struct {
+	XRequestId string
+}
+
+// GetKycStatusResponse400Headers the declared response headers of an HTTP 400 response for GetKycStatus
+type GetKycStatusResponse400Headers struct {
+	RetryAfter *int
+	XRequestId string
+}
+
+// GetKycStatusResponse401Headers the declared response headers of an HTTP 401 response for GetKycStatus
+type GetKycStatusResponse401Headers struct {
+	XRequestId string
+}
+
+// GetKycStatusResponse404Headers the declared response headers of an HTTP 404 response for GetKycStatus
+type GetKycStatusResponse404Headers struct {
+	XRequestId string
+}
+
+// GetKycStatusResponse429Headers the declared response headers of an HTTP 429 response for GetKycStatus
+type GetKycStatusResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+	XRequestId         string
+}
+
+type GetKycStatusResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *KycStatus
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *UserRefused
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *AccessDenied
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Error
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetKycStatusResponse200Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *GetKycStatusResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetKycStatusResponse401Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *GetKycStatusResponse404Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetKycStatusResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetKycStatusResponse) GetJSON200() *KycStatus {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r GetKycStatusResponse) GetJSON400() *UserRefused {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetKycStatusResponse) GetJSON401() *AccessDenied {
+	return r.JSON401
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r GetKycStatusResponse) GetJSON404() *Error {
+	return r.JSON404
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetKycStatusResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r GetKycStatusResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetKycStatusResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetKycStatusResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetKycStatusResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -12615,6 +13486,158 @@ func (r UnsuspendUserResponse) ContentType() string {
 	return ""
 }
 
+// RequestVerificationResponse201Headers the declared response headers of an HTTP 201 response for RequestVerification
+type RequestVerificationResponse201Headers struct {
+	IdempotentReplayed *string
+	XRequestId         string
+}
+
+// RequestVerificationResponse400Headers the declared response headers of an HTTP 400 response for RequestVerification
+type RequestVerificationResponse400Headers struct {
+	RetryAfter *int
+	XRequestId string
+}
+
+// RequestVerificationResponse401Headers the declared response headers of an HTTP 401 response for RequestVerification
+type RequestVerificationResponse401Headers struct {
+	XRequestId string
+}
+
+// RequestVerificationResponse404Headers the declared response headers of an HTTP 404 response for RequestVerification
+type RequestVerificationResponse404Headers struct {
+	XRequestId string
+}
+
+// RequestVerificationResponse409Headers the declared response headers of an HTTP 409 response for RequestVerification
+type RequestVerificationResponse409Headers struct {
+	XRequestId string
+}
+
+// RequestVerificationResponse413Headers the declared response headers of an HTTP 413 response for RequestVerification
+type RequestVerificationResponse413Headers struct {
+	XRequestId string
+}
+
+// RequestVerificationResponse415Headers the declared response headers of an HTTP 415 response for RequestVerification
+type RequestVerificationResponse415Headers struct {
+	XRequestId string
+}
+
+// RequestVerificationResponse429Headers the declared response headers of an HTTP 429 response for RequestVerification
+type RequestVerificationResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+	XRequestId         string
+}
+
+type RequestVerificationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Message
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Error
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *AccessDenied
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Error
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *IdempotencyConflict
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *BodyTooLarge
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *RequestVerificationResponse201Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *RequestVerificationResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RequestVerificationResponse401Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *RequestVerificationResponse404Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *RequestVerificationResponse409Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *RequestVerificationResponse413Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *RequestVerificationResponse415Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *RequestVerificationResponse429Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r RequestVerificationResponse) GetJSON201() *Message {
+	return r.JSON201
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r RequestVerificationResponse) GetJSON400() *Error {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r RequestVerificationResponse) GetJSON401() *AccessDenied {
+	return r.JSON401
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r RequestVerificationResponse) GetJSON404() *Error {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r RequestVerificationResponse) GetJSON409() *IdempotencyConflict {
+	return r.JSON409
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r RequestVerificationResponse) GetJSON413() *BodyTooLarge {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r RequestVerificationResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r RequestVerificationResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r RequestVerificationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RequestVerificationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RequestVerificationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RequestVerificationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // DeleteUserResponse200Headers the declared response headers of an HTTP 200 response for DeleteUser
 type DeleteUserResponse200Headers struct {
 	IdempotentReplayed *string
@@ -13314,6 +14337,58 @@ func (c *ClientWithResponses) GetExchangeRatesWithResponse(ctx context.Context, 
 		return nil, err
 	}
 	return ParseGetExchangeRatesResponse(rsp)
+}
+
+// CreateHostedVerificationWithBodyWithResponse Begin a hosted identity check
+//
+// Method B: answers the address of a page on which the user's identity is checked; open it in the user's browser. While
+// the user's last link can still be used it is answered again. What is known of the income depends on its source: `taxId`
+// with BUSINESS_ACTIVITY, `occupation` with SALARY, and `additionalInfo` with every source but BUSINESS_ACTIVITY. The fee
+// of a verification is due now or with its success, as your agreement says, and is never refused for want of money.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/kyc (the `CreateHostedVerification` operationId).
+func (c *ClientWithResponses) CreateHostedVerificationWithBodyWithResponse(ctx context.Context, params *CreateHostedVerificationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateHostedVerificationResponse, error) {
+	rsp, err := c.CreateHostedVerificationWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateHostedVerificationResponse(rsp)
+}
+
+// CreateHostedVerificationWithResponse Begin a hosted identity check
+//
+// Method B: answers the address of a page on which the user's identity is checked; open it in the user's browser. While
+// the user's last link can still be used it is answered again. What is known of the income depends on its source: `taxId`
+// with BUSINESS_ACTIVITY, `occupation` with SALARY, and `additionalInfo` with every source but BUSINESS_ACTIVITY. The fee
+// of a verification is due now or with its success, as your agreement says, and is never refused for want of money.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/kyc (the `CreateHostedVerification` operationId).
+func (c *ClientWithResponses) CreateHostedVerificationWithResponse(ctx context.Context, params *CreateHostedVerificationParams, body CreateHostedVerificationJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateHostedVerificationResponse, error) {
+	rsp, err := c.CreateHostedVerification(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateHostedVerificationResponse(rsp)
+}
+
+// GetKycStatusWithResponse Get how far an identity check is
+//
+// How far the user's latest identity check is, by whatever method. While `manualReview` is true a person looks at the
+// user. A refused attempt has a `rejectionReason`; a new attempt is allowed.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/kyc/status/{externalUserId} (the `GetKycStatus` operationId).
+func (c *ClientWithResponses) GetKycStatusWithResponse(ctx context.Context, externalUserId ExternalUserId, reqEditors ...RequestEditorFn) (*GetKycStatusResponse, error) {
+	rsp, err := c.GetKycStatus(ctx, externalUserId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetKycStatusResponse(rsp)
 }
 
 // GetPartnerBalancesWithResponse Get balances
@@ -14108,6 +15183,42 @@ func (c *ClientWithResponses) UnsuspendUserWithResponse(ctx context.Context, ext
 		return nil, err
 	}
 	return ParseUnsuspendUserResponse(rsp)
+}
+
+// RequestVerificationWithBodyWithResponse Complete a user's verification
+//
+// The last of your calls in the onboarding. Method A: has the uploaded documents judged. Method B: call it when the hosted
+// check was SUCCESSFUL. When nothing else is missing the account is active in the same moment, and *User Balance
+// Generation* tells so; a user who is flagged waits for a person first. The members about the income are for Method A, and
+// mean the same as in `POST /v1/kyc`. Again is harmless.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/user/verification (the `RequestVerification` operationId).
+func (c *ClientWithResponses) RequestVerificationWithBodyWithResponse(ctx context.Context, params *RequestVerificationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RequestVerificationResponse, error) {
+	rsp, err := c.RequestVerificationWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRequestVerificationResponse(rsp)
+}
+
+// RequestVerificationWithResponse Complete a user's verification
+//
+// The last of your calls in the onboarding. Method A: has the uploaded documents judged. Method B: call it when the hosted
+// check was SUCCESSFUL. When nothing else is missing the account is active in the same moment, and *User Balance
+// Generation* tells so; a user who is flagged waits for a person first. The members about the income are for Method A, and
+// mean the same as in `POST /v1/kyc`. Again is harmless.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/user/verification (the `RequestVerification` operationId).
+func (c *ClientWithResponses) RequestVerificationWithResponse(ctx context.Context, params *RequestVerificationParams, body RequestVerificationJSONRequestBody, reqEditors ...RequestEditorFn) (*RequestVerificationResponse, error) {
+	rsp, err := c.RequestVerification(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRequestVerificationResponse(rsp)
 }
 
 // DeleteUserWithResponse Delete a user
@@ -15403,6 +16514,331 @@ func ParseGetExchangeRatesResponse(rsp *http.Response) (*GetExchangeRatesRespons
 		response.Headers401 = &headers
 	case rsp.StatusCode == 429:
 		var headers GetExchangeRatesResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCreateHostedVerificationResponse parses an HTTP response from a CreateHostedVerificationWithResponse call
+func ParseCreateHostedVerificationResponse(rsp *http.Response) (*CreateHostedVerificationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateHostedVerificationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest HostedVerification
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest AccessDenied
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest IdempotencyConflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest BodyTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateHostedVerificationResponse201Headers
+		if values := rsp.Header.Values("Idempotent-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotent-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotentReplayed = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers201 = &headers
+	case rsp.StatusCode == 400:
+		var headers CreateHostedVerificationResponse400Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers CreateHostedVerificationResponse401Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers CreateHostedVerificationResponse409Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 413:
+		var headers CreateHostedVerificationResponse413Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 415:
+		var headers CreateHostedVerificationResponse415Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 429:
+		var headers CreateHostedVerificationResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetKycStatusResponse parses an HTTP response from a GetKycStatusWithResponse call
+func ParseGetKycStatusResponse(rsp *http.Response) (*GetKycStatusResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetKycStatusResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest KycStatus
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest UserRefused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest AccessDenied
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetKycStatusResponse200Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 400:
+		var headers GetKycStatusResponse400Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers GetKycStatusResponse401Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 404:
+		var headers GetKycStatusResponse404Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers404 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetKycStatusResponse429Headers
 		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -20602,6 +22038,206 @@ func ParseUnsuspendUserResponse(rsp *http.Response) (*UnsuspendUserResponse, err
 	return response, nil
 }
 
+// ParseRequestVerificationResponse parses an HTTP response from a RequestVerificationWithResponse call
+func ParseRequestVerificationResponse(rsp *http.Response) (*RequestVerificationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RequestVerificationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Message
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest AccessDenied
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Error
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest IdempotencyConflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest BodyTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers RequestVerificationResponse201Headers
+		if values := rsp.Header.Values("Idempotent-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotent-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotentReplayed = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers201 = &headers
+	case rsp.StatusCode == 400:
+		var headers RequestVerificationResponse400Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers RequestVerificationResponse401Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 404:
+		var headers RequestVerificationResponse404Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers404 = &headers
+	case rsp.StatusCode == 409:
+		var headers RequestVerificationResponse409Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 413:
+		var headers RequestVerificationResponse413Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 415:
+		var headers RequestVerificationResponse415Headers
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 429:
+		var headers RequestVerificationResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestId = value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseDeleteUserResponse parses an HTTP response from a DeleteUserWithResponse call
 func ParseDeleteUserResponse(rsp *http.Response) (*DeleteUserResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -21335,6 +22971,12 @@ type ServerInterface interface {
 	// GetExchangeRates Get exchange rates
 	// (GET /v1/exchange/get-rate)
 	GetExchangeRates(w http.ResponseWriter, r *http.Request)
+	// CreateHostedVerification Begin a hosted identity check
+	// (POST /v1/kyc)
+	CreateHostedVerification(w http.ResponseWriter, r *http.Request, params CreateHostedVerificationParams)
+	// GetKycStatus Get how far an identity check is
+	// (GET /v1/kyc/status/{externalUserId})
+	GetKycStatus(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId)
 	// GetPartnerBalances Get balances
 	// (GET /v1/partner/balances)
 	GetPartnerBalances(w http.ResponseWriter, r *http.Request)
@@ -21434,6 +23076,9 @@ type ServerInterface interface {
 	// UnsuspendUser Unsuspend a user
 	// (PATCH /v1/user/unsuspend/{externalUserId})
 	UnsuspendUser(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId, params UnsuspendUserParams)
+	// RequestVerification Complete a user's verification
+	// (POST /v1/user/verification)
+	RequestVerification(w http.ResponseWriter, r *http.Request, params RequestVerificationParams)
 	// DeleteUser Delete a user
 	// (DELETE /v1/user/{externalUserId})
 	DeleteUser(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId, params DeleteUserParams)
@@ -21500,6 +23145,18 @@ func (_ Unimplemented) GetExchangeLock(w http.ResponseWriter, r *http.Request, e
 // GetExchangeRates Get exchange rates
 // (GET /v1/exchange/get-rate)
 func (_ Unimplemented) GetExchangeRates(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateHostedVerification Begin a hosted identity check
+// (POST /v1/kyc)
+func (_ Unimplemented) CreateHostedVerification(w http.ResponseWriter, r *http.Request, params CreateHostedVerificationParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetKycStatus Get how far an identity check is
+// (GET /v1/kyc/status/{externalUserId})
+func (_ Unimplemented) GetKycStatus(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -21698,6 +23355,12 @@ func (_ Unimplemented) GetUserTransactions(w http.ResponseWriter, r *http.Reques
 // UnsuspendUser Unsuspend a user
 // (PATCH /v1/user/unsuspend/{externalUserId})
 func (_ Unimplemented) UnsuspendUser(w http.ResponseWriter, r *http.Request, externalUserId ExternalUserId, params UnsuspendUserParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// RequestVerification Complete a user's verification
+// (POST /v1/user/verification)
+func (_ Unimplemented) RequestVerification(w http.ResponseWriter, r *http.Request, params RequestVerificationParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -22058,6 +23721,71 @@ func (siw *ServerInterfaceWrapper) GetExchangeLock(w http.ResponseWriter, r *htt
 func (siw *ServerInterfaceWrapper) GetExchangeRates(w http.ResponseWriter, r *http.Request) {
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetExchangeRates(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateHostedVerification operation middleware
+func (siw *ServerInterfaceWrapper) CreateHostedVerification(w http.ResponseWriter, r *http.Request) {
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateHostedVerificationParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateHostedVerification(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetKycStatus operation middleware
+func (siw *ServerInterfaceWrapper) GetKycStatus(w http.ResponseWriter, r *http.Request) {
+	var err error
+	_ = err
+
+	// ------------- Path parameter "externalUserId" -------------
+	var externalUserId ExternalUserId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "externalUserId", chi.URLParam(r, "externalUserId"), &externalUserId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "external-user-id", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "externalUserId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetKycStatus(w, r, externalUserId)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -23353,6 +25081,46 @@ func (siw *ServerInterfaceWrapper) UnsuspendUser(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// RequestVerification operation middleware
+func (siw *ServerInterfaceWrapper) RequestVerification(w http.ResponseWriter, r *http.Request) {
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RequestVerificationParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RequestVerification(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // DeleteUser operation middleware
 func (siw *ServerInterfaceWrapper) DeleteUser(w http.ResponseWriter, r *http.Request) {
 	var err error
@@ -23827,6 +25595,15 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/v1/sandbox/user/{externalUserId}/poa", wrapper.SandboxDecidePoa)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/kyc", wrapper.CreateHostedVerification)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/kyc/status/{externalUserId}", wrapper.GetKycStatus)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/user/verification", wrapper.RequestVerification)
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/v1/sandbox/user/{externalUserId}/activate", wrapper.SandboxActivateUser)

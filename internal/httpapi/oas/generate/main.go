@@ -5,6 +5,7 @@
 //   - Objects that are passed on as they were written (x-as-written) are json.RawMessage.
 //   - Amounts of requests, strings or numbers, become contract.Decimal.
 //   - A body of two generations becomes a type of this package; see forms.go.
+//   - Pages for people (x-page) are left out: they are no part of the API's router, and no program calls them.
 //   - Webhooks are left out: they are made from the domain's own types and checked against the contract.
 //
 // It is run by go generate in the folder of package oas.
@@ -43,6 +44,7 @@ func run() error {
 		return err
 	}
 	remove(file.Content[0], "webhooks")
+	removePages(find(file.Content[0], "paths"))
 	prepare(file.Content[0])
 
 	folder, err := os.MkdirTemp("", "oas")
@@ -117,6 +119,15 @@ func remove(n *yaml.Node, name string) {
 		if n.Content[i].Value == name {
 			n.Content = append(n.Content[:i], n.Content[i+2:]...)
 			return
+		}
+	}
+}
+
+// removePages removes the paths that are pages.
+func removePages(paths *yaml.Node) {
+	for i := len(paths.Content) - 2; i >= 0; i -= 2 {
+		if get := find(paths.Content[i+1], "get"); get != nil && find(get, "x-page") != nil {
+			remove(paths, paths.Content[i].Value)
 		}
 	}
 }
