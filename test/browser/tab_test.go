@@ -260,3 +260,9 @@ func ignore[T any](action chromedp.Action[T]) chromedp.Action[chromedp.Void] {
 		return chromedp.Void{}, err
 	}
 }
+
+// focused is the text of what has the focus.
+func (b *tab) focused() string {
+	b.t.Helper()
+	return strings.TrimSpace(run(b, chromedp.Evaluate[string]("document.activeElement.textContent")))
+}
