@@ -26,6 +26,7 @@ import (
 	"kontor/internal/db"
 	"kontor/internal/event"
 	"kontor/internal/exchange"
+	"kontor/internal/fault"
 	"kontor/internal/history"
 	"kontor/internal/httpapi"
 	"kontor/internal/idempotency"
@@ -50,6 +51,9 @@ const shutdownTimeout = 20 * time.Second
 
 // defaultPagesURL is where a node on a developer's machine serves.
 const defaultPagesURL = "http://127.0.0.1:8080"
+
+// listsRetry is how long a node waits before it reads the lists of compliance again.
+const listsRetry = time.Second
 
 // flushTimeout is how long a collector of spans may take then.
 const flushTimeout = 3 * time.Second
@@ -227,7 +231,7 @@ type Roles struct {
 func (a *App) Serve(ctx context.Context, listener net.Listener, roles Roles) error {
 	if roles.API || roles.Worker {
 		// Before the first screening. Without its lists a node would send everybody to an officer.
-		if err := a.Compliance.Load(ctx); err != nil && ctx.Err() == nil {
+		if err := a.loadLists(ctx); err != nil && ctx.Err() == nil {
 			return errors.Join(err, closeAll(listener, roles.Operations, roles.Console))
 		}
 	}
@@ -274,6 +278,22 @@ func closeAll(listeners ...net.Listener) (err error) {
 		}
 	}
 	return err
+}
+
+// loadLists reads the lists of compliance, and waits for a database that is away.
+func (a *App) loadLists(ctx context.Context) error {
+	for {
+		err := a.Compliance.Load(ctx)
+		if err == nil || fault.From(err).Code != fault.ServiceUnavailable {
+			return err
+		}
+		a.log.WarnContext(ctx, "the lists of compliance cannot be read yet", "error", err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(listsRetry):
+		}
+	}
 }
 
 // serve serves until the context ends, and then finishes what runs.
