@@ -7,6 +7,7 @@ import (
 	"kontor/internal/clock"
 	"kontor/internal/contract"
 	"kontor/internal/db"
+	"kontor/internal/fault"
 	"kontor/internal/httpapi/oas"
 	"kontor/internal/ledger"
 	"kontor/internal/partner"
@@ -52,11 +53,11 @@ func (a *api) userBalances(rd db.Reader, p partner.Partner, externalUserID strin
 	fiat := fiatState{status: waiting(p)}
 	if u.Active() {
 		account, err := a.SEPA.FindAccount(rd, p.ID, u.ID)
-		if err != nil {
+		hasNone := err != nil && fault.From(err).Code == fault.BalanceNotActive // where the user lives none is given
+		if err != nil && !hasNone {
 			return oas.UserBalances{}, err
 		}
-		number := string(account.IBAN)
-		fiat = fiatState{status: "ACTIVE", iban: &number}
+		fiat = fiatState{status: "ACTIVE", iban: optional(string(account.IBAN))}
 	}
 	b, err := a.balances(rd, p, u.ID, fiat)
 	return oas.UserBalances{
