@@ -121,6 +121,8 @@ func verificationMessage(s identity.Status) string {
 		return "The user is under review."
 	case s.Attempt.Status == identity.Rejected:
 		return "The identity check was refused."
+	case s.Attempt.Status == identity.InVerification:
+		return "The identity check runs."
 	default:
 		return "The user is verified."
 	}

@@ -1,7 +1,9 @@
 package identity
 
 import (
+	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -280,4 +282,44 @@ func TestAReviewDecides(t *testing.T) {
 			}
 		})
 	}
+}
+
+// away is a provider that cannot be reached at first.
+type away struct{ asked int }
+
+func (p *away) Start(context.Context, Case, func(Document) (io.ReadCloser, error)) error {
+	if p.asked++; p.asked == 1 {
+		return errors.New("the provider is away")
+	}
+	return nil
+}
+
+func TestAProviderIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, on *db.DB) {
+		d := newDesk(t, on, "LT")
+		provider := &away{}
+		d.checks.Provider = provider
+		d.file("front.pdf", paper)
+		d.file("selfie.pdf", paper)
+		st, err := d.request()
+		if err != nil || st.Attempt.Status != InVerification || st.Attempt.ManualReview || provider.asked != 0 {
+			t.Fatalf("requested: %+v, %v", st, err)
+		}
+		due := job.Job{Partner: 1, Object: st.Attempt.ID}
+		if err := d.checks.check(t.Context(), due); err == nil {
+			t.Error("a provider that is away leaves no job")
+		}
+		if err := d.checks.check(t.Context(), due); err != nil || d.status().Attempt.Status != InVerification {
+			t.Errorf("handed over: %+v, %v", d.status(), err)
+		}
+		for _, o := range []Outcome{{Status: Successful}, {Status: Rejected, Reason: "SUSPECTED_FRAUD"}} { // the second comes too late
+			if err := d.checks.Conclude(t.Context(), 1, st.Attempt.ID, o); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if now := d.status(); now.Attempt.Status != Successful || !now.User.Active() || d.heard(event.UserStatus, "ACTIVE") != 1 {
+			t.Errorf("answered: %+v, %q", now, d.told)
+		}
+	})
 }

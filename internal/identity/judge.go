@@ -7,6 +7,7 @@ import (
 
 	"kontor/internal/clock"
 	"kontor/internal/db"
+	"kontor/internal/job"
 	"kontor/internal/user"
 )
 
@@ -179,6 +180,9 @@ func (s *Service) consider(r db.Reader, u user.User, check func(Case) (Outcome, 
 
 // conclude records how the check of a locked user's attempt ended, with everything that follows.
 func (s *Service) conclude(tx *db.Tx, u *user.User, a *Attempt, j judged) error {
+	if s.Provider != nil && a.Method == Files && a.Status == Pending && j.outcome.Status == Successful {
+		return s.handOver(tx, u, a)
+	}
 	before, known := a.Status, a.Claims.ExpiryDate != "" && a.Status == Successful
 	a.Claims = a.Claims.with(Claims{ExpiryDate: j.outcome.Read.ExpiryDate})
 	switch {
@@ -220,6 +224,21 @@ func (s *Service) conclude(tx *db.Tx, u *user.User, a *Attempt, j judged) error 
 		if err := s.tell(tx, u, *a); err != nil {
 			return err
 		}
+	}
+	user.SaveState(tx, *u)
+	return nil
+}
+
+// handOver has a provider judge the uploaded files of a locked user: nothing is seen against them here.
+func (s *Service) handOver(tx *db.Tx, u *user.User, a *Attempt) error {
+	a.Status = InVerification
+	job.Enqueue(tx, a.Partner, checkJob, a.ID, s.Clock.Now())
+	tx.AfterCommit(s.Jobs.Wake)
+	if err := s.save(tx, *a); err != nil {
+		return err
+	}
+	if err := s.tell(tx, u, *a); err != nil {
+		return err
 	}
 	user.SaveState(tx, *u)
 	return nil
