@@ -30,6 +30,7 @@ type program struct {
 	url   string
 	key   string
 	log   *journal
+	users atomic.Int64 // made so far: each is another person, or they would be held for duplicates
 
 	mu       sync.Mutex
 	webhooks []webhook
@@ -155,8 +156,8 @@ func (p *program) newUser(t *testing.T, externalID, documentType string) string 
 	t.Helper()
 	p.call(t, http.MethodPost, "/v1/user/balances/crypto-and-fiat", fmt.Sprintf(`{"externalUserId": %q, "email": "test.user@example.com",
 		"phone": "+37060000000", "firstName": "Test", "lastName": "User", "street": "Test Street", "number": "1A", "city": "Vilnius",
-		"postCode": "LT-01100", "country": "LT", "citizenship": "LT", "nationality": "LT", "birthCountry": "LT", "birthDate": "1990-01-31",
-		"hasAcceptedP100Tc": true}`, externalID))
+		"postCode": "LT-01100", "country": "LT", "citizenship": "LT", "nationality": "LT", "birthCountry": "LT", "birthDate": "19%d-01-31",
+		"hasAcceptedP100Tc": true}`, externalID, 60+p.users.Add(1)))
 	return p.newLink(t, externalID, documentType)
 }
 
