@@ -59,6 +59,35 @@ func TestExchangePostsEachPart(t *testing.T) {
 	})
 }
 
+func TestPositionsTellWhatIsOpenAndEarned(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		w.fund("", money.New(200_00, eur))
+		if _, err := w.try("", money.New(100_00, eur), btc, w.lock("").ID); err != nil {
+			t.Fatal(err)
+		}
+		w.clock.Advance(time.Second)
+		later := w.clock.Now()
+		for since, exchanges := range map[time.Time]int64{{}: 1, later: 0} {
+			var got []exchange.Position
+			err := w.DB.Snapshot(t.Context(), func(r db.Reader) (err error) {
+				got, err = w.Positions(r, since)
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			e, b := got[0], got[1]
+			if e.Open.Units() != 98_51 || e.Owed.Units() != 100_00 || e.Exchanges != exchanges || e.Fees.Units() != 149*exchanges {
+				t.Errorf("eur: %+v", e)
+			}
+			if b.Open.Units() != -197_020 || b.Owed.Units() != 197_020 || b.Exchanges != 0 || len(got) != 8 {
+				t.Errorf("btc: %+v of %d", b, len(got))
+			}
+		}
+	})
+}
+
 func TestMarkupRepaysThePartnersDebt(t *testing.T) {
 	t.Parallel()
 	each(t, func(w *world) {
