@@ -1,5 +1,5 @@
-// Package bank is the way to the bank that keeps the operator's collective account: ISO 20022 messages, which go
-// through folders to a real bank (Folder), or to a little bank of our own (Sandbox).
+// Package bank is the way to the bank that keeps the operator's collective account: ISO 20022 messages, which a
+// little bank of our own reads and answers in the sandbox (Sandbox).
 package bank
 
 import (
