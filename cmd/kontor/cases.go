@@ -93,7 +93,10 @@ func (c oneCase) id() (clock.ID, error) {
 	return id, nil
 }
 
-type casesShow struct{ oneCase }
+type casesShow struct {
+	oneCase
+	JSON bool `name:"json" help:"Print JSON."`
+}
 
 // Run prints the case. Looking at a person is an entry of the audit log, as it is in the console.
 func (c casesShow) Run(ctx context.Context, out io.Writer, log *slog.Logger) error {
@@ -115,8 +118,62 @@ func (c casesShow) Run(ctx context.Context, out io.Writer, log *slog.Logger) err
 		if err != nil {
 			return err
 		}
+		if c.JSON {
+			return printJSON(out, jsonCase(found))
+		}
 		return printCase(out, found)
 	})
+}
+
+type shownCase struct {
+	ID         string           `json:"id"`
+	Partner    string           `json:"partner"`
+	User       string           `json:"userId"`
+	State      string           `json:"state"`
+	Score      int64            `json:"score"`
+	Opened     *string          `json:"openedAt"`
+	Closed     *string          `json:"closedAt"`
+	Screenings []shownScreening `json:"screenings"`
+	Decisions  []shownDecision  `json:"decisions"`
+}
+
+type shownScreening struct {
+	Number      int64                `json:"number"`
+	Cause       string               `json:"cause"`
+	At          *string              `json:"at"`
+	ListVersion string               `json:"listVersion"`
+	Names       []compliance.Name    `json:"names"`
+	BirthDate   string               `json:"birthDate"`
+	Countries   compliance.Countries `json:"countries"`
+	Findings    []compliance.Finding `json:"findings"`
+	Erased      bool                 `json:"erased"`
+}
+
+type shownDecision struct {
+	Verdict    string  `json:"verdict"`
+	Final      bool    `json:"final"`
+	Officer    string  `json:"officer"`
+	ProposedBy string  `json:"proposedBy,omitempty"`
+	Reason     string  `json:"reason"`
+	At         *string `json:"at"`
+}
+
+func jsonCase(c compliance.Case) shownCase {
+	out := shownCase{
+		ID: c.ID.String(), Partner: strconv.FormatInt(c.Partner, 10), User: c.User.String(), State: string(c.State), Score: c.Score,
+		Opened: jsonTime(c.OpenedAt), Closed: jsonTime(c.ClosedAt), Screenings: []shownScreening{}, Decisions: []shownDecision{},
+	}
+	for _, s := range c.Findings {
+		out.Screenings = append(out.Screenings, shownScreening{
+			s.Number, string(s.Cause), jsonTime(s.At), s.ListVersion, s.Names, s.BirthDate, s.Countries, s.Findings, s.Erased,
+		})
+	}
+	for _, d := range c.Decisions {
+		out.Decisions = append(out.Decisions, shownDecision{
+			string(d.Verdict), d.Final, d.Officer, d.ProposedBy, d.Reason, jsonTime(d.At),
+		})
+	}
+	return out
 }
 
 func printCase(out io.Writer, c compliance.Case) error {

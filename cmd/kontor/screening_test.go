@@ -1,11 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"kontor/internal/clock"
+	"kontor/internal/compliance"
 	"kontor/internal/db"
 )
 
@@ -66,5 +70,30 @@ func TestOperatorsImportListsAndCompareNames(t *testing.T) {
 	}
 	if out := o.do("audit", "list"); !strings.Contains(out, "screening.import") {
 		t.Errorf("logged: %s", out)
+	}
+}
+
+func TestACaseIsShownAsJSON(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
+	c := compliance.Case{
+		Partner: 3, ID: clock.NewID(), User: clock.NewID(), State: compliance.Open, OpenedAt: at, Score: 96,
+		Findings: []compliance.Screening{{
+			Number: 1, Cause: compliance.Onboarding, ListVersion: "test 1", At: at, Names: []compliance.Name{{First: "Testa", Last: "Musterperson"}},
+			Findings: []compliance.Finding{{Kind: compliance.Sanction, Ref: "test:T-1", Score: 96, Text: "A hit."}},
+		}},
+		Decisions: []compliance.Decided{{Verdict: compliance.OK, Officer: "os:one", Reason: "Another person.", At: at}},
+	}
+	var out bytes.Buffer
+	if err := printJSON(&out, jsonCase(c)); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`"id":"` + c.ID.String() + `"`, `"partner":"3"`, `"state":"OPEN"`, `"score":96`, `"openedAt":"2026-11-02T09:00:00.000Z"`,
+		`"closedAt":null`, `"first":"Testa","last":"Musterperson"`, `"ref":"test:T-1"`, `"verdict":"OK","final":false,"officer":"os:one"`,
+	} {
+		if !strings.Contains(strings.Join(strings.Fields(out.String()), ""), strings.Join(strings.Fields(want), "")) {
+			t.Errorf("%s is missing in %s", want, out.String())
+		}
 	}
 }
