@@ -229,29 +229,44 @@ type Roles struct {
 // Serve runs the chosen parts until the context ends, then finishes what runs and returns. The listener
 // belongs to the API role; without it, it may be nil.
 func (a *App) Serve(ctx context.Context, listener net.Listener, roles Roles) error {
-	if roles.API || roles.Worker {
-		// Before the first screening. Without its lists a node would send everybody to an officer.
-		if err := a.loadLists(ctx); err != nil && ctx.Err() == nil {
-			return errors.Join(err, closeAll(listener, roles.Operations, roles.Console))
-		}
-	}
 	group, ctx := errgroup.WithContext(ctx)
 	a.worker.Store(roles.Worker)
+	if roles.Operations != nil { // first, because it tells what the others wait for
+		serve(ctx, group, httpapi.NewServer(a.API, httpapi.NewOperations(a.API)), roles.Operations)
+	}
+	group.Go(func() error {
+		if err := a.prepare(ctx, roles); err != nil && ctx.Err() == nil {
+			return errors.Join(err, closeAll(listener, roles.Console, roles.Pages))
+		}
+		a.start(ctx, group, listener, roles)
+		return nil
+	})
+	return group.Wait()
+}
+
+// prepare does what must be done before the first request and the first job.
+func (a *App) prepare(ctx context.Context, roles Roles) error {
+	if roles.API || roles.Worker {
+		// Without its lists a node would send everybody to an officer.
+		if err := a.loadLists(ctx); err != nil {
+			return err
+		}
+	}
+	if roles.API {
+		return a.limits.Join(ctx) // so that its requests are counted with those of other nodes
+	}
+	return nil
+}
+
+func (a *App) start(ctx context.Context, group *errgroup.Group, listener net.Listener, roles Roles) {
 	a.market.run(ctx, group, roles)
 	if roles.API || roles.Worker {
 		group.Go(func() error { a.Compliance.Run(ctx); return nil })
 	}
 	if roles.API {
-		// Before the first request, so that it is counted with those of other nodes.
-		if err := a.limits.Join(ctx); err != nil && ctx.Err() == nil {
-			return errors.Join(err, closeAll(listener, roles.Operations, roles.Console, roles.Pages))
-		}
 		group.Go(func() error { a.limits.Run(ctx); return nil })
 		group.Go(func() error { return a.Partners.Run(ctx, a.log) })
 		serve(ctx, group, httpapi.NewServer(a.API, httpapi.NewHandler(a.API)), listener)
-	}
-	if roles.Operations != nil {
-		serve(ctx, group, httpapi.NewServer(a.API, httpapi.NewOperations(a.API)), roles.Operations)
 	}
 	if roles.Console != nil {
 		serve(ctx, group, console.NewServer(a.Console, console.NewHandler(a.Console)), roles.Console)
@@ -267,7 +282,6 @@ func (a *App) Serve(ctx context.Context, listener net.Listener, roles Roles) err
 		group.Go(func() error { a.API.Exchange.Run(ctx, a.log); return nil })
 		group.Go(func() error { return a.keys.Run(ctx, a.DB, a.log) })
 	}
-	return group.Wait()
 }
 
 // closeAll closes the listeners that there are.
