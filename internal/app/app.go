@@ -266,6 +266,7 @@ func (a *App) start(ctx context.Context, group *errgroup.Group, listener net.Lis
 	if roles.API {
 		group.Go(func() error { a.limits.Run(ctx); return nil })
 		group.Go(func() error { return a.Partners.Run(ctx, a.log) })
+		group.Go(func() error { a.API.Exchange.WatchExposure(ctx, a.log); return nil })
 		serve(ctx, group, httpapi.NewServer(a.API, httpapi.NewHandler(a.API)), listener)
 	}
 	if roles.Console != nil {

@@ -31,6 +31,10 @@ type Entry struct {
 	// SpreadBelow is set. None for eur.
 	Spread      money.Percent
 	SpreadBelow bool
+
+	// MaxExposureEUR is how much the platform's exposure in the currency may be worth in EUR, above or below zero;
+	// zero: it has no limit. None for eur.
+	MaxExposureEUR money.Amount
 }
 
 // Network is a way in and out of the platform for one currency: a chain, or SEPA for eur. All amounts are of
@@ -64,7 +68,8 @@ type currencyData struct {
 	MaxEUR    string        `json:"maxEur"`
 	Networks  []networkData `json:"networks"`
 
-	SpreadPercent string `json:"spreadPercent"` // empty: none
+	SpreadPercent  string `json:"spreadPercent"`  // empty: none
+	MaxExposureEUR string `json:"maxExposureEur"` // empty: none
 }
 
 type networkData struct {
@@ -136,6 +141,9 @@ func (d currencyData) entry(eur money.Currency) (Entry, error) {
 	if err := d.readSpread(&e); err != nil {
 		return Entry{}, err
 	}
+	if err := d.readExposure(&e, eur); err != nil {
+		return Entry{}, err
+	}
 	if len(d.Networks) == 0 {
 		return Entry{}, fmt.Errorf("networks: there is none")
 	}
@@ -162,6 +170,21 @@ func (d currencyData) readSpread(e *Entry) (err error) {
 		if d.Code == euro && !e.Spread.IsZero() || e.Spread.String() == "100" {
 			return fmt.Errorf("spreadPercent %q: eur has none, and others have less than 100", d.SpreadPercent)
 		}
+	}
+	return nil
+}
+
+// readExposure reads the limit of the exposure, if there is one.
+func (d currencyData) readExposure(e *Entry, eur money.Currency) (err error) {
+	e.MaxExposureEUR = money.New(0, eur)
+	if d.MaxExposureEUR == "" {
+		return nil
+	}
+	if e.MaxExposureEUR, err = amount("maxExposureEur", d.MaxExposureEUR, eur); err != nil {
+		return err
+	}
+	if d.Code == euro || e.MaxExposureEUR.IsZero() {
+		return fmt.Errorf("maxExposureEur %q: eur has none, and others have more than 0", d.MaxExposureEUR)
 	}
 	return nil
 }

@@ -84,6 +84,9 @@ func TestBadDataAreRefusedByNameAndPlace(t *testing.T) {
 		{currencies, `"startRate": "0.1832"`, `"startRate": "0.1832", "spreadPercent": "100"`, "doge: spreadPercent"},
 		{currencies, `"startRate": "0.1832"`, `"startRate": "0.1832", "spreadPercent": "--1"`, "doge: spreadPercent"},
 		{currencies, `"startRate": "1"`, `"startRate": "1", "spreadPercent": "0.1"`, "eur: spreadPercent"},
+		{currencies, `"startRate": "0.1832"`, `"startRate": "0.1832", "maxExposureEur": "0"`, "doge: maxExposureEur"},
+		{currencies, `"startRate": "0.1832"`, `"startRate": "0.1832", "maxExposureEur": "-5"`, "doge: maxExposureEur"},
+		{currencies, `"startRate": "1"`, `"startRate": "1", "maxExposureEur": "5"`, "eur: maxExposureEur"},
 		{currencies, `"feeWithdrawal": "0.0003"`, `"feeWithdrawal": "0.000000003"`, "btc: network btc: feeWithdrawal"},
 		{currencies, `"feeWithdrawal": "0.0003"`, `"feeWithdrawal": "-1"`, "btc: network btc: feeWithdrawal"},
 		{currencies, `"feeWithdrawal": "0.0003", `, ``, "btc: network btc: feeWithdrawal"},
@@ -133,7 +136,7 @@ func TestFolderMustExist(t *testing.T) {
 	}
 }
 
-func TestSpreadIsRead(t *testing.T) {
+func TestSpreadAndLimitOfExposureAreRead(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	text, err := os.ReadFile("data/currencies.json")
@@ -142,7 +145,7 @@ func TestSpreadIsRead(t *testing.T) {
 	}
 	changed := strings.NewReplacer(
 		`"startRate": "0.1832"`, `"startRate": "0.1832", "spreadPercent": "-0.25"`,
-		`"startRate": "88.42"`, `"startRate": "88.42", "spreadPercent": "0.5"`,
+		`"startRate": "88.42"`, `"startRate": "88.42", "spreadPercent": "0.5", "maxExposureEur": "250000.5"`,
 	).Replace(string(text))
 	if err := os.WriteFile(filepath.Join(dir, "currencies.json"), []byte(changed), 0o600); err != nil {
 		t.Fatal(err)
@@ -154,10 +157,10 @@ func TestSpreadIsRead(t *testing.T) {
 	var got string
 	for _, e := range c.Currencies() {
 		if !e.Spread.IsZero() {
-			got += fmt.Sprintln(e.Code, e.Spread, e.SpreadBelow)
+			got += fmt.Sprintln(e.Code, e.Spread, e.SpreadBelow, e.MaxExposureEUR)
 		}
 	}
-	if want := "ltc 0.5 false\ndoge 0.25 true\n"; got != want {
+	if want := "ltc 0.5 false 250000.50\ndoge 0.25 true 0.00\n"; got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 }

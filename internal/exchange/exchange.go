@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"kontor/internal/catalog"
@@ -100,16 +101,20 @@ type Service struct {
 	market  Market
 	guard   money.Percent
 	turns   turns
-	now     func() time.Time // machine time, for locks per minute
+	now     func() time.Time // machine time, for locks per minute and the age of the exposure
+
+	limits  map[string]money.Amount // of the platform's exposure, in EUR, by slug
+	exposed atomic.Pointer[exposure]
 
 	accounts sync.Map // ids of the platform's accounts, by book; they never change
 }
 
 // NewService makes the service.
 func NewService(c Config) *Service {
+	entries := c.Catalog.Currencies()
 	return &Service{
-		db: c.DB, clock: c.Clock, catalog: c.Catalog, entries: c.Catalog.Currencies(), events: c.Events, market: c.Market,
-		guard: c.Guard, now: time.Now,
+		db: c.DB, clock: c.Clock, catalog: c.Catalog, entries: entries, events: c.Events, market: c.Market,
+		guard: c.Guard, limits: limitsOf(entries), now: time.Now,
 	}
 }
 
@@ -125,8 +130,8 @@ var (
 
 // Create makes an exchange: its row, its postings and its event. P412, P455, P459, P462; P410 when both currencies
 // are the same; P413 when the lock is unknown, somebody else's, over or used, or the market has moved against it;
-// P430 when nothing would be received, or the amount is too large; P433, at the commit, when the balance does not
-// cover it.
+// P430 when nothing would be received, the amount is too large, or the platform's exposure would be; P433, at the
+// commit, when the balance does not cover it.
 func (s *Service) Create(tx *db.Tx, partner int64, c Create, t Terms) (Exchange, error) {
 	who, err := s.holder(tx, partner, c)
 	if err != nil {
@@ -141,6 +146,9 @@ func (s *Service) Create(tx *db.Tx, partner int64, c Create, t Terms) (Exchange,
 	}
 	x, err := s.compute(c, t, lock)
 	if err != nil {
+		return Exchange{}, err
+	}
+	if err := s.bounded(x, lock.Market); err != nil {
 		return Exchange{}, err
 	}
 	x.Partner, x.ID, x.Owner, x.externalUserID = partner, clock.NewID(), who.ID, c.User

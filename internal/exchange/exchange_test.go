@@ -3,8 +3,6 @@ package exchange_test
 import (
 	"fmt"
 	"math/big"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -14,7 +12,6 @@ import (
 	"pgregory.net/rapid"
 
 	"kontor/internal/app"
-	"kontor/internal/catalog"
 	"kontor/internal/clock"
 	"kontor/internal/db"
 	"kontor/internal/exchange"
@@ -196,20 +193,7 @@ func TestGuardNeedsAPrice(t *testing.T) {
 
 func TestSpreadIsInsideTheRates(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../catalog/data/currencies.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	changed := strings.NewReplacer(`"startRate": "91250.40"`, `"startRate": "91250.40", "spreadPercent": "1"`,
-		`"startRate": "3120.55"`, `"startRate": "3120.55", "spreadPercent": "-0.5"`).Replace(string(text))
-	if err := os.WriteFile(filepath.Join(dir, "currencies.json"), []byte(changed), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cat, err := catalog.Load(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	cat := catalogWith(t, map[string]string{"91250.40": `"spreadPercent": "1"`, "3120.55": `"spreadPercent": "-0.5"`})
 	each(t, func(w *world) {
 		w.serve(cat, money.Percent{})
 		w.fund("", money.New(200_00, eur))

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -111,6 +112,28 @@ func newWorld(t *testing.T, engine db.Engine) *world {
 	w.terms = exchange.Terms{Fee: w.share("1.49"), LocksPerMinute: 10_000}
 	w.serve(w.Catalog, money.Percent{})
 	return w
+}
+
+// catalogWith is the built-in catalogue with more members for the currencies that start at these rates.
+func catalogWith(t *testing.T, more map[string]string) *catalog.Catalog {
+	t.Helper()
+	text, err := os.ReadFile("../catalog/data/currencies.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed, dir := string(text), t.TempDir()
+	for rate, members := range more {
+		start := `"startRate": "` + rate + `"`
+		changed = strings.ReplaceAll(changed, start, start+", "+members)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "currencies.json"), []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cat, err := catalog.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cat
 }
 
 // serve makes the service that is tested.

@@ -22,6 +22,7 @@ var sharedTables = map[string]string{
 	"keyset":         "the platform's own keys",
 	"audit_head":     "the audit log is one chain, whomever its entries concern",
 	"market_price":   "what the market says is everyone's",
+	"treasury_hedge": "what the operator hedges is the sum of all books",
 	"rate_node":      "API nodes find each other",
 	"rate_clock":     "the database's time",
 
