@@ -52,7 +52,7 @@ simulate: prerequisites ## run random histories against a model, by default for 
 
 .PHONY: bench
 bench: build prerequisites ## measure the program on this machine (docs/benchmarks.md)
-	for what in transfer read webhooks idle; do ./bin/kontor bench $$what || exit 1; echo; done
+	for what in transfer exchange read webhooks idle; do ./bin/kontor bench $$what || exit 1; echo; done
 
 .PHONY: prerequisites
 prerequisites: # PostgreSQL, Chromium and a C compiler, if the machine lacks them

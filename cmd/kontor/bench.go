@@ -18,6 +18,7 @@ import (
 // benchCommand measures the program itself on this machine.
 type benchCommand struct {
 	Transfer benchTransfer `cmd:"" help:"Internal transfers, each one a durable commit, and the ratio to what the engine itself can do."`
+	Exchange benchExchange `cmd:"" help:"Currency exchanges, each one with its rate lock."`
 	Read     benchRead     `cmd:"" help:"Balances and details of transfers."`
 	Webhooks benchWebhooks `cmd:"" help:"Deliveries to live receivers: from a backlog, under load, and when little happens."`
 	Idle     benchIdle     `cmd:"" help:"The start of a sandbox on an empty database, and what it uses while it idles."`
@@ -92,6 +93,21 @@ func (c benchTransfer) Run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	return bench.Transfer(ctx, cfg, c.Scenario)
+}
+
+// benchExchange is kontor bench exchange.
+type benchExchange struct {
+	benchFlags
+	clientFlags
+}
+
+// Run prints each cell as it is measured.
+func (c benchExchange) Run(ctx context.Context, out io.Writer) error {
+	cfg, err := c.config(out)
+	if err := errors.Join(err, c.apply(&cfg)); err != nil {
+		return err
+	}
+	return bench.Exchange(ctx, cfg)
 }
 
 // benchRead is kontor bench read.

@@ -33,6 +33,7 @@ func TestBench(t *testing.T) {
 			[]string{"perSecond", "p50Ms", "p99Ms", "p999Ms", "floorPerSecond", "ratio", "rssMb"},
 			1,
 		},
+		{"exchange", []string{"--clients", "2", "--accounts", "20"}, 1, nil, []string{"perSecond", "p50Ms", "p99Ms", "p999Ms", "rssMb"}, 0},
 		{"read", []string{"--clients", "2", "--accounts", "20", "--scenario", "mixed"}, 1, nil, []string{"perSecond", "p50Ms", "p99Ms", "p999Ms", "rssMb"}, 0},
 		{
 			"webhooks",

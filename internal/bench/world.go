@@ -110,7 +110,7 @@ func (p place) masterKey() ([]byte, error) {
 // open opens a partner who has the money of its future users, and whose requests are not limited.
 func (p *partnerAccess) open(ctx context.Context, a *app.App, users int) error {
 	made, err := a.Partners.Create(ctx, map[string]string{
-		"legalName": "Test Partner", "rateLimit": "0", "webhook.ratePerSecond": "100000", "webhook.concurrency": "32",
+		"legalName": "Test Partner", "rateLimit": "0", "locks.perMinute": "10000", "webhook.ratePerSecond": "100000", "webhook.concurrency": "32",
 	})
 	if err != nil {
 		return err
