@@ -9,6 +9,8 @@ import (
 
 	"kontor/internal/clock"
 	"kontor/internal/console"
+	"kontor/internal/db"
+	"kontor/internal/exchange"
 	"kontor/internal/ratelimit"
 )
 
@@ -20,6 +22,7 @@ func (a *App) consoleConfig(cfg Config) console.Config {
 		Cases: a.Compliance, Proofs: decidedProofs{a.DB, a.Uploads}, Documents: shownFiles{a.Uploads},
 		Events: a.API.Events, Catalog: a.Catalog, Clock: a.clock, Cursors: a.API.Cursors, Guesses: ratelimit.NewGuesses(),
 		Log: cfg.Log, Metrics: cfg.Metrics, Tracer: cfg.Tracer, Environment: string(cfg.Environment), System: a.facts,
+		Treasury: a.treasury,
 	}
 }
 
@@ -56,6 +59,28 @@ func (a *App) facts(ctx context.Context) ([]console.Fact, error) {
 		})
 	}
 	return facts, nil
+}
+
+// treasury are the positions of exchanges with all that they have ever earned, at the market's last prices.
+func (a *App) treasury(ctx context.Context) ([]exchange.Valued, error) {
+	prices := a.market.Last()
+	var all []exchange.Valued
+	err := a.DB.Snapshot(ctx, func(r db.Reader) error {
+		all = all[:0]
+		positions, err := a.API.Exchange.Positions(r, time.Time{})
+		if err != nil {
+			return err
+		}
+		for _, p := range positions {
+			v, err := p.Value(prices[p.Currency.Code])
+			if err != nil {
+				return err
+			}
+			all = append(all, v)
+		}
+		return nil
+	})
+	return all, err
 }
 
 func waited(d time.Duration) string {

@@ -20,6 +20,7 @@ import (
 	"kontor/internal/clock"
 	"kontor/internal/db"
 	"kontor/internal/event"
+	"kontor/internal/exchange"
 	"kontor/internal/history"
 	"kontor/internal/metrics"
 	"kontor/internal/page"
@@ -64,8 +65,9 @@ type Config struct {
 	Metrics   *metrics.Metrics // nil: nothing is counted
 	Tracer    *trace.Tracer    // nil: nothing is followed
 
-	System      func(context.Context) ([]Fact, error) // what there is to know about the deployment
-	Environment string                                // staging or production, as the pages tell it
+	System      func(context.Context) ([]Fact, error)            // what there is to know about the deployment
+	Treasury    func(context.Context) ([]exchange.Valued, error) // what exchanges have made of the platform's money
+	Environment string                                           // staging or production, as the pages tell it
 }
 
 //go:embed static
@@ -137,6 +139,7 @@ func (c *console) routes() []route {
 		{http.MethodGet, "/users/{partner}/{user}/events", Read, c.showEvents},
 		{http.MethodPost, "/users/{partner}/{user}/freeze", Freeze, c.freeze},
 		{http.MethodPost, "/users/{partner}/{user}/unfreeze", Freeze, c.unfreeze},
+		{http.MethodGet, "/treasury", ReadTreasury, c.showTreasury},
 		{http.MethodGet, "/audit", ReadAudit, c.showAudit},
 		{http.MethodGet, "/system", ReadAudit, c.showSystem},
 		{http.MethodGet, "/officers", Manage, c.showOfficers},

@@ -127,6 +127,7 @@ func TestEachRouteForEachRole(t *testing.T) {
 		{"GET", at, 200, 200, 200},
 		{"GET", at + "/history", 200, 200, 200},
 		{"GET", at + "/events", 200, 200, 200},
+		{"GET", "/console/treasury", 200, 200, 403},
 		{"GET", "/console/audit", 200, 200, 403},
 		{"GET", "/console/system", 200, 200, 403},
 		{"GET", "/console/officers", 200, 403, 403},

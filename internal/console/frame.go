@@ -79,6 +79,7 @@ func (c *console) menu(r *http.Request) ([]guardedItem, error) {
 		{Read, casesSection, "/cases", cases},
 		{Read, proofsSection, "/poa", proofs},
 		{Read, usersSection, "/users", 0},
+		{ReadTreasury, treasurySection, "/treasury", 0},
 		{ReadAudit, auditSection, "/audit", 0},
 		{ReadAudit, systemSection, "/system", 0},
 		{Manage, officersSection, "/officers", 0},
@@ -90,6 +91,7 @@ const (
 	casesSection    = "Review"
 	proofsSection   = "Proof of address"
 	usersSection    = "Users"
+	treasurySection = "Treasury"
 	auditSection    = "Audit log"
 	systemSection   = "System"
 	officersSection = "Officers"
@@ -128,6 +130,7 @@ var tones = map[string]string{
 	"WAITING_FOR_ACTIVATION": "warn", "UNDER_REVIEW": "warn", "VERIFICATION": "warn", "PENDING": "warn", "WAITING": "warn",
 	"QUESTIONED": "warn", "OPEN": "warn", "NOT_VERIFIED": "warn",
 	"SUSPENDED": "bad", "FROZEN": "bad", "FAILED": "bad", "REJECTED": "bad", "EXPIRED": "bad", "VERIFICATION_EXPIRED": "bad",
+	"within": "good", "near the limit": "warn", "at the limit": "bad",
 	"REJECTED_BY_PROVIDER": "bad", "DELETED": "bad", "UNSUCCESSFUL": "bad",
 }
 

@@ -10,6 +10,7 @@ const (
 	Read          Right = "read"           // users and queues, without documents
 	ReadDocuments Right = "read documents" // each look is in the audit log
 	ReadAudit     Right = "read the audit log"
+	ReadTreasury  Right = "read the treasury"
 	Decide        Right = "decide" // cases and proofs of address
 	Freeze        Right = "freeze" // users, and lift it
 	Manage        Right = "manage" // officers
@@ -17,8 +18,8 @@ const (
 
 // rights are those of the roles.
 var rights = map[string][]Right{
-	Admin:      {Read, ReadDocuments, ReadAudit, Decide, Freeze, Manage},
-	Compliance: {Read, ReadDocuments, ReadAudit, Decide, Freeze},
+	Admin:      {Read, ReadDocuments, ReadAudit, ReadTreasury, Decide, Freeze, Manage},
+	Compliance: {Read, ReadDocuments, ReadAudit, ReadTreasury, Decide, Freeze},
 	Support:    {Read},
 }
 

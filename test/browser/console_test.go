@@ -175,6 +175,10 @@ func TestProofOfAddressIsDecidedInTheBrowser(t *testing.T) {
 	b.judge()
 	b.look("console-dark-audit")
 	b.shows("tbody", "document.view")
+	b.submit(`nav a[href="/console/treasury"]`)
+	b.judge()
+	b.look("console-dark-treasury")
+	b.shows("tbody", "usdc")
 }
 
 func TestUsersAreFoundAndFrozenInTheBrowser(t *testing.T) {
