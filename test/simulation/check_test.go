@@ -14,10 +14,10 @@ import (
 )
 
 var selectBook = db.NewQuery(`
-	SELECT owner_id, purpose, posted, held FROM account
-	WHERE partner_id = $1 AND currency = 'eur' AND (posted <> 0 OR held <> 0)`)
+	SELECT owner_id, CASE WHEN currency = 'eur' THEN purpose ELSE currency || ' ' || purpose END, posted, held FROM account
+	WHERE partner_id = $1 AND (posted <> 0 OR held <> 0)`)
 
-// book reads what stands on a partner's accounts.
+// book reads what stands on a partner's accounts. Those of other currencies than euros have theirs before the purpose.
 func (w *world) book(partner int64, m *model) (map[account]figures, error) {
 	shown := map[account]figures{}
 	err := w.app.DB.View(calm(), func(r db.Reader) error {

@@ -1,8 +1,8 @@
 // Package simulation runs random histories against the real program and a naive model of it, with faults at
 // every step, and compares the two all the time.
 //
-// A history is made from a seed. Partners open users, have them verified, pay in and transfer over the real HTTP
-// handler; the ledger's holds, collections, corrections, API keys and the master key are worked through their
+// A history is made from a seed. Partners open users, have them verified, pay in, transfer and exchange over the
+// real HTTP handler; the ledger's holds, collections, corrections, API keys and the master key are worked through their
 // services. Meanwhile calls of the database fail (before they arrive, in the engine at a random statement of the
 // transaction, with everything that is committed together, or after they took effect), queries break off,
 // receivers of webhooks fail, hang up or take too long, the business clock jumps back and forth, and the program

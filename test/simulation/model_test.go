@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// The model is what the program must be, as naively as it can be said: maps of integers, in cents. It shares no
+// The model is what the program must be, as naively as it can be said: maps of integers, in cents and satoshis. It shares no
 // code with the program. Its methods answer the code that a request must be refused with, or "" for success.
 type model struct {
 	figures  map[account]figures
@@ -199,7 +199,10 @@ func (m *model) mayDelete(o owner) string {
 	for _, d := range m.deposits {
 		open = open || d.owner == o
 	}
-	if open || m.figures[o.account("balance")] != (figures{}) || m.owed(o) != 0 {
+	for _, purpose := range []string{"balance", "btc balance"} {
+		open = open || m.figures[o.account(purpose)] != (figures{})
+	}
+	if open || m.owed(o) != 0 {
 		return "P463"
 	}
 	return ""

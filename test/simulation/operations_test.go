@@ -29,6 +29,7 @@ var everywhere = []operation{
 	{"delete user", 3, (*player).deleteUser},
 	{"deposit", 12, (*player).deposit},
 	{"transfer", 26, (*player).transfer},
+	{"exchange", 10, (*player).exchange},
 	{"replay", 8, (*player).replay},
 	{"conflicting replay", 4, (*player).conflict},
 	{"read", 8, (*player).read},
@@ -334,7 +335,10 @@ func (p *player) read() error {
 
 // readObject reads what a request made, as a partner.
 func (p *player) readObject(q *party, e *ended, want wish) error {
-	paths := map[string]string{"/v1/transfer": "/v1/transfer/details/", "/v1/sandbox/sepa-deposit": "/v1/sepa-deposit/details/"}
+	paths := map[string]string{
+		"/v1/transfer": "/v1/transfer/details/", "/v1/sandbox/sepa-deposit": "/v1/sepa-deposit/details/",
+		"/v1/exchange": "/v1/exchange/details/", "/v1/partner/exchange": "/v1/partner/exchange/details/",
+	}
 	path, ok := paths[e.path]
 	if !ok {
 		return nil
@@ -350,7 +354,9 @@ func (p *player) readForeign() error {
 	if len(others) == 0 {
 		return nil
 	}
-	codes := map[string]string{"/v1/transfer": "P417", "/v1/sandbox/sepa-deposit": "P428"}
+	codes := map[string]string{
+		"/v1/transfer": "P417", "/v1/sandbox/sepa-deposit": "P428", "/v1/exchange": "P414", "/v1/partner/exchange": "P414",
+	}
 	return p.readObject(others[p.rng.IntN(len(others))], e, wish{code: codes[e.path]})
 }
 

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -200,12 +201,9 @@ func (r *receiver) find(partner int64, id string) (arrival, bool) {
 
 // subject is the object that a body tells of: a transfer or a deposit by its id, a user by the partner's.
 func subject(body []byte) string {
-	var b struct{ ID, ExternalUserID string }
+	var b struct{ ID, ExchangeID, ExternalUserID string }
 	if err := json.Unmarshal(body, &b); err != nil {
 		return "no JSON: " + err.Error()
 	}
-	if b.ID != "" {
-		return b.ID
-	}
-	return b.ExternalUserID
+	return cmp.Or(b.ID, b.ExchangeID, b.ExternalUserID)
 }

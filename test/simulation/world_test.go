@@ -121,7 +121,10 @@ const firstKeys = 2
 
 // newParty opens a partner with API keys and webhooks.
 func (w *world) newParty() (*party, error) {
-	made, err := w.app.Partners.Create(calm(), map[string]string{"legalName": "Test Partner", "rateLimit": "0", "retention.days": "0"})
+	made, err := w.app.Partners.Create(calm(), map[string]string{
+		"legalName": "Test Partner", "rateLimit": "0", "retention.days": "0", "locks.perMinute": "10000",
+		"sandbox.rate.btc": bitcoinPrice,
+	})
 	if err != nil {
 		return nil, err
 	}
