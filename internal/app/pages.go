@@ -11,6 +11,7 @@ import (
 	"kontor/internal/identity"
 	"kontor/internal/pages"
 	"kontor/internal/partner"
+	"kontor/internal/rail/idcheck"
 	"kontor/internal/rail/idcheck/mrz"
 )
 
@@ -86,6 +87,9 @@ func (h hosted) Consent(ctx context.Context, l pages.Link) error {
 func (h hosted) Describe(ctx context.Context, l pages.Link, d pages.Document) error {
 	if !readable(d) {
 		return pages.ErrMRZ
+	}
+	if h.checks.Staging && idcheck.CheckNumber(d.Number) != nil {
+		return pages.ErrOutcome
 	}
 	before, err := h.checks.View(ctx, l.ExternalUserID, l.VerificationID)
 	if err != nil {

@@ -215,7 +215,7 @@ func (s *Service) Declare(ctx context.Context, externalID, verificationID string
 
 // Submit ends the user's part: the check begins. Of two tabs that submit, one wins, and the other gets what the
 // first one made. In staging an outcome can be chosen (REJECT-<REASON>, MANUAL, EXPIRED, ACCEPT); documents may be
-// missing then. P446 while the consent or documents are missing.
+// missing then. P403 for an outcome that there is not, P446 while the consent or documents are missing.
 func (s *Service) Submit(ctx context.Context, externalID, verificationID, outcome string) (Link, error) {
 	return s.change(ctx, externalID, verificationID, func(tx *db.Tx, l *Link) error {
 		a := &l.Attempt
@@ -226,6 +226,13 @@ func (s *Service) Submit(ctx context.Context, externalID, verificationID, outcom
 			a.Claims.Outcome = outcome
 		case len(missing) > 0:
 			return incomplete(missing)
+		}
+		c, err := s.caseOf(tx, l.User, *a)
+		if err != nil {
+			return err
+		}
+		if _, err := s.Checker.Check(c); err != nil { // nobody would hear the job say it
+			return err
 		}
 		a.Status, a.SubmittedAt = InVerification, s.Clock.Now()
 		l.Open = false

@@ -107,8 +107,13 @@ func (h *handler) describe(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	err := h.Verifications.Describe(r.Context(), v.link, d)
-	if errors.Is(err, ErrMRZ) {
+	switch {
+	case errors.Is(err, ErrMRZ):
 		v.form.wrong("mrz", v.say("error.mrz"))
+	case errors.Is(err, ErrOutcome):
+		v.form.wrong("number", v.say("error.outcome"))
+	}
+	if !v.form.ok() {
 		h.again(w, r, v, documentStep)
 		return
 	}

@@ -73,6 +73,8 @@ var (
 	ErrEnded = errors.New("pages: the verification was submitted already")
 	// ErrMRZ says that the machine-readable lines are not in themselves right, or not those of the document.
 	ErrMRZ = errors.New("pages: the machine-readable lines are wrong")
+	// ErrOutcome says that the document's number chooses an outcome of the sandbox that there is not.
+	ErrOutcome = errors.New("pages: the document's number chooses an outcome that there is not")
 )
 
 // Verifications is what the pages need of identity checks. A link that is unknown or has expired is P412. Changes
@@ -83,7 +85,7 @@ type Verifications interface {
 	// Consent notes that the user agreed to the check. Again is harmless.
 	Consent(ctx context.Context, l Link) error
 	// Describe keeps what the user says about the document; another kind of document discards the pictures of the
-	// old one. P403, ErrMRZ.
+	// old one. P403, ErrMRZ, ErrOutcome.
 	Describe(ctx context.Context, l Link, d Document) error
 	// Store keeps a picture in the place of an earlier one of the same side, and reads the content to its end.
 	// P426, P440, P446 before the document is described.

@@ -76,6 +76,12 @@ func choose(c identity.Case) (identity.Outcome, error) {
 	return all, nil
 }
 
+// CheckNumber refuses with P403 a document's number that chooses an outcome of the sandbox that there is not.
+func CheckNumber(number string) error {
+	_, err := outcome(number, false)
+	return err
+}
+
 // outcome reads one text: REJECT-<REASON>, MANUAL, EXPIRED. A file's name can only refuse: it may say anything.
 func outcome(text string, isFile bool) (identity.Outcome, error) {
 	text = strings.ToUpper(text)
