@@ -29,6 +29,8 @@ type serveCommand struct {
 	Roles  []string  `help:"What this node does: api, worker." default:"api,worker" enum:"api,worker" env:"KONTOR_ROLES"`
 	Bank   bankFlags `embed:"" prefix:"bank-"`
 
+	IdentityProvider providerFlags `embed:"" prefix:"identity-provider-"`
+
 	ExchangeGuard string `help:"By how many per cent the market may move against a rate lock before an exchange with it is refused; 0: by anything. Without it, 1 in production and 0 in staging." env:"KONTOR_EXCHANGE_GUARD"`
 
 	WebhookAllow    []string      `help:"Networks (CIDR) that webhooks may go to although they are private, loopback or otherwise not public." env:"KONTOR_WEBHOOK_ALLOW" placeholder:"CIDR,…"`
@@ -77,12 +79,17 @@ func (c serveCommand) Run(ctx context.Context, out io.Writer, log *slog.Logger) 
 	if err != nil {
 		return err
 	}
+	identities, err := c.IdentityProvider.provider(c.Environment, log)
+	if err != nil {
+		return err
+	}
 	tracer, err := trace.Start(ctx, log)
 	if err != nil {
 		return err
 	}
 	a, err := c.open(ctx, log, false, sandboxDelay, bank, func(cfg *app.Config) {
 		cfg.Tracer, cfg.WebhookAllow, cfg.EventRetention, cfg.ExchangeGuard = tracer, allowed, c.EventsRetention, guard
+		cfg.IdentityProvider = identities
 		cfg.PagesURL = cmp.Or(c.PagesURL, urlOf(cmp.Or(c.PagesListen, c.Listen)))
 		if c.MetricsListen != "" {
 			cfg.Metrics = metrics.New()

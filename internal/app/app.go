@@ -2,7 +2,6 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,7 +36,7 @@ import (
 	"kontor/internal/money"
 	"kontor/internal/page"
 	"kontor/internal/partner"
-	"kontor/internal/rail/idcheck"
+	"kontor/internal/rail/idcheck/provider"
 	"kontor/internal/ratelimit"
 	"kontor/internal/sepa"
 	"kontor/internal/trace"
@@ -48,9 +47,6 @@ import (
 
 // shutdownTimeout is how long running requests may take when the program stops.
 const shutdownTimeout = 20 * time.Second
-
-// defaultPagesURL is where a node on a developer's machine serves.
-const defaultPagesURL = "http://127.0.0.1:8080"
 
 // listsRetry is how long a node waits before it reads the lists of compliance again.
 const listsRetry = time.Second
@@ -83,6 +79,8 @@ type Config struct {
 	Webhooks http.RoundTripper // takes webhooks instead of the network
 
 	WebhookAllow []netip.Prefix // networks that webhooks may go to although they are not public
+
+	IdentityProvider *provider.Provider // judges who the built-in check accepts; nil: nobody does
 }
 
 // App is the program, opened but not serving yet.
@@ -163,12 +161,7 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 	a.limits = ratelimit.New(d, node, cfg.Log)
 	transfers := transfer.NewService(cfg.Clock, events)
 	a.Uploads = newUploads(cfg, d, v, users, a.jobs, a.Partners)
-	identities, err := identity.NewService(identity.Config{
-		DB: d, Vault: v, Clock: cfg.Clock, Catalog: cat, Users: users, Jobs: a.jobs,
-		Checker: idcheck.Builtin{Staging: cfg.Environment == partner.Staging}, Activators: []identity.Activator{payments},
-		Documents: a.Uploads, Proofs: a.Uploads, Screener: screener{a.Compliance},
-		Staging: cfg.Environment == partner.Staging, Delay: cfg.SandboxDelay, PagesURL: cmp.Or(cfg.PagesURL, defaultPagesURL),
-	})
+	identities, err := newIdentity(cfg, a, v, users, payments)
 	if err != nil {
 		return nil, err
 	}
@@ -196,6 +189,9 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 		SEPA:       payments, Keys: a.keys, Limits: a.limits, Guesses: ratelimit.NewGuesses(), Log: cfg.Log, Ready: a.ready,
 		Metrics: cfg.Metrics, Tracer: cfg.Tracer,
 		Retarget: a.deliverer.Retarget,
+	}
+	if cfg.IdentityProvider != nil {
+		a.API.ProviderCallback = cfg.IdentityProvider.Callback(identities.Conclude)
 	}
 	a.Officers = console.NewAccounts(d, v, clock.System(), console.DefaultCost)
 	a.Console = a.consoleConfig(cfg)

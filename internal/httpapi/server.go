@@ -71,6 +71,8 @@ type Config struct {
 	Retarget func(partner int64)
 	// Pages are shown to people in their browsers, who have no key; nil: there are none.
 	Pages Pages
+	// ProviderCallback takes what an identity provider says, who is no partner and signs instead; nil: there is none.
+	ProviderCallback http.Handler
 	// Ready tells what of the node is not ready; it answers /readyz.
 	Ready func(context.Context) []NotReady
 }
@@ -116,9 +118,7 @@ func NewHandler(cfg Config) http.Handler {
 	root.NotFound(func(w http.ResponseWriter, r *http.Request) { a.fail(w, r, fault.New(fault.NotFound)) })
 	root.MethodNotAllowed(a.methodNotAllowed(root))
 	a.health(root)
-	if a.Pages != nil {
-		a.Pages.Routes(root, a.fail)
-	}
+	a.strangers(root)
 	root.Group(func(v1 chi.Router) {
 		v1.Use(a.stagingOnly, a.authenticated, a.limited)
 		oas.HandlerWithOptions(a, oas.ChiServerOptions{
@@ -137,8 +137,21 @@ func NewPages(cfg Config) http.Handler {
 	root.NotFound(func(w http.ResponseWriter, r *http.Request) { a.fail(w, r, fault.New(fault.NotFound)) })
 	root.MethodNotAllowed(a.methodNotAllowed(root))
 	a.health(root)
-	a.Pages.Routes(root, a.fail)
+	a.strangers(root)
 	return root
+}
+
+// providerCallback is where an identity provider tells how checks ended.
+const providerCallback = "/v1/identity-provider/callback"
+
+// strangers makes the routes for those who have no key: people in their browsers, and an identity provider.
+func (a *api) strangers(root chi.Router) {
+	if a.Pages != nil {
+		a.Pages.Routes(root, a.fail)
+	}
+	if a.ProviderCallback != nil {
+		root.Method(http.MethodPost, providerCallback, a.ProviderCallback)
+	}
 }
 
 // NewOperations makes the routes of the operator's own listener: metrics, and health, which a node without the

@@ -33,11 +33,12 @@ type Checker interface {
 	Check(c Case) (Outcome, error)
 }
 
-// Provider is an identity check outside of this program. It answers later, by Service.Conclude.
+// Provider is an identity check outside of this program.
 type Provider interface {
-	// Start hands a case over. It may be called again for a case that was handed over already: the attempt's id
-	// recognises it. open reads a document of the case.
-	Start(ctx context.Context, c Case, open func(Document) (io.ReadCloser, error)) error
+	// Start hands a case over. It answers how the check ended, or the zero Outcome while that is open; Service.Conclude
+	// tells it then. It may be called again for a case that was handed over already: the attempt's id recognises it.
+	// open reads a document of the case.
+	Start(ctx context.Context, c Case, open func(Document) (io.ReadCloser, error)) (Outcome, error)
 }
 
 // Documents are the files that were stored for attempts.

@@ -284,14 +284,65 @@ func TestAReviewDecides(t *testing.T) {
 	}
 }
 
+// picky knows no outcome that somebody could choose.
+type picky struct{}
+
+func (picky) Check(c Case) (Outcome, error) {
+	if c.Claims.Outcome != "" {
+		return Outcome{}, fault.Invalid("there is no such outcome")
+	}
+	return Outcome{Status: Successful}, nil
+}
+
+func TestAnOutcomeThatThereIsNotIsToldBeforeTheCheck(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, dbtest.Open(t, db.SQLite), "LT")
+	a := d.host(Terms{})
+	if _, err := d.checks.Consent(t.Context(), "user", a.Link); err != nil {
+		t.Fatal(err)
+	}
+	d.checks.Staging, d.checks.Checker = true, picky{}
+	var known *fault.Error
+	_, err := d.checks.Submit(t.Context(), "user", a.Link, "NOTHING")
+	if !errors.As(err, &known) || known.Code != fault.Validation || d.status().Attempt.Status != Pending {
+		t.Errorf("submitted: %v, %+v", err, d.status().Attempt)
+	}
+}
+
 // away is a provider that cannot be reached at first.
 type away struct{ asked int }
 
-func (p *away) Start(context.Context, Case, func(Document) (io.ReadCloser, error)) error {
+func (p *away) Start(context.Context, Case, func(Document) (io.ReadCloser, error)) (Outcome, error) {
 	if p.asked++; p.asked == 1 {
-		return errors.New("the provider is away")
+		return Outcome{}, errors.New("the provider is away")
 	}
-	return nil
+	return Outcome{}, nil
+}
+
+// What testers choose happens, whether there is a provider or not.
+func TestTheSandboxAsksNoProvider(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, dbtest.Open(t, db.SQLite), "LT")
+	provider := &away{}
+	d.checks.Provider = provider
+	d.through(d.host(Terms{}))
+	if now := d.status(); now.Attempt.Status != Successful {
+		t.Errorf("chosen on the page: %+v", now)
+	}
+	other := newDesk(t, dbtest.Open(t, db.SQLite), "LT")
+	other.checks.Provider = provider
+	other.file("front.pdf", paper)
+	other.must(func(tx *db.Tx) error { _, err := other.checks.Activate(tx, 1, "user", "TEST1"); return err })
+	if now := other.status(); !now.User.Active() || now.Attempt.Method != Files || provider.asked > 0 {
+		t.Errorf("activated: %+v, asked %d times", now, provider.asked)
+	}
+}
+
+// scanner reads the document's last day.
+type scanner struct{}
+
+func (scanner) Check(Case) (Outcome, error) {
+	return Outcome{Status: Successful, Read: Read{ExpiryDate: "2026-09-01"}}, nil
 }
 
 func TestAProviderIsWaitedFor(t *testing.T) {
@@ -299,7 +350,7 @@ func TestAProviderIsWaitedFor(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, on *db.DB) {
 		d := newDesk(t, on, "LT")
 		provider := &away{}
-		d.checks.Provider = provider
+		d.checks.Provider, d.checks.Checker = provider, scanner{}
 		d.file("front.pdf", paper)
 		d.file("selfie.pdf", paper)
 		st, err := d.request()
@@ -318,8 +369,12 @@ func TestAProviderIsWaitedFor(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if now := d.status(); now.Attempt.Status != Successful || !now.User.Active() || d.heard(event.UserStatus, "ACTIVE") != 1 {
+		now := d.status()
+		if now.Attempt.Status != Successful || !now.User.Active() || d.heard(event.UserStatus, "ACTIVE") != 1 {
 			t.Errorf("answered: %+v, %q", now, d.told)
+		}
+		if got := now.Attempt.Claims.ExpiryDate; got != "2026-09-01" {
+			t.Errorf("the last day that the program read is %q", got)
 		}
 	})
 }

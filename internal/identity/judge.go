@@ -46,6 +46,14 @@ type Read struct {
 	BirthDate      string // YYYY-MM-DD
 }
 
+// or fills what is empty from another reading.
+func (r Read) or(other Read) Read {
+	return Read{
+		DocumentNumber: first(r.DocumentNumber, other.DocumentNumber), IssueCountry: first(r.IssueCountry, other.IssueCountry),
+		ExpiryDate: first(r.ExpiryDate, other.ExpiryDate), BirthDate: first(r.BirthDate, other.BirthDate),
+	}
+}
+
 // judged is a case with what was found about it.
 type judged struct {
 	c       Case

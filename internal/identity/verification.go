@@ -130,6 +130,9 @@ func (s *Service) Activate(tx *db.Tx, partner int64, externalID, documentNumber 
 		if !a.open() && !accepted {
 			*a = Attempt{Method: Staged}
 		}
+		if a.Status == Pending {
+			a.Status = InVerification // here and now: no provider is asked
+		}
 		a.Claims = a.Claims.with(Claims{DocumentNumber: documentNumber})
 		a.RequestedAt = s.Clock.Now()
 		return true, nil
@@ -162,7 +165,7 @@ func running(attempt clock.ID) prepare {
 }
 
 // check judges a submitted attempt. With a provider, who is accepted here is handed over, again and again until the
-// provider has answered.
+// provider has answered; an outcome that a tester chose needs none.
 func (s *Service) check(ctx context.Context, j job.Job) error {
 	var c Case
 	var u user.User
@@ -188,12 +191,16 @@ func (s *Service) check(ctx context.Context, j job.Job) error {
 	if err != nil {
 		return err
 	}
-	if s.Provider == nil || outcome.Status == Rejected {
+	if chosen := c.Claims.Outcome != ""; s.Provider == nil || outcome.Status == Rejected || chosen {
 		return passDeleted(s.decide(ctx, u, j.Object, s.Checker.Check))
 	}
 	open := func(d Document) (io.ReadCloser, error) { return s.Documents.Open(ctx, j.Partner, u.ID, d) }
-	if err := s.Provider.Start(ctx, c, open); err != nil {
+	outcome, err = s.Provider.Start(ctx, c, open)
+	if err != nil {
 		return err
+	}
+	if outcome.Status != "" {
+		return passDeleted(s.decide(ctx, u, j.Object, s.answered(outcome)))
 	}
 	return s.DB.Update(ctx, func(tx *db.Tx) error {
 		j.Again(tx, s.Clock.Now().Add(askAgain))
@@ -216,7 +223,18 @@ func (s *Service) Conclude(ctx context.Context, partner int64, attempt clock.ID,
 	if err != nil {
 		return err
 	}
-	return s.decide(ctx, u, attempt, func(Case) (Outcome, error) { return o, nil })
+	return s.decide(ctx, u, attempt, s.answered(o))
+}
+
+// answered makes a check of what a provider said. What the provider did not read from the document counts as the
+// checker read it.
+func (s *Service) answered(o Outcome) func(Case) (Outcome, error) {
+	return func(c Case) (Outcome, error) {
+		own, err := s.Checker.Check(c)
+		said := o
+		said.Read = o.Read.or(own.Read)
+		return said, err
+	}
 }
 
 func (s *Service) decide(ctx context.Context, u user.User, attempt clock.ID, check func(Case) (Outcome, error)) error {
