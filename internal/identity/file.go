@@ -186,7 +186,7 @@ func (f *Uploads) Discard(ctx context.Context, partner int64, uploads ...Upload)
 }
 
 // MayIdentify refuses a user from whom no identity documents are taken now: P455, P466.
-func (f *Uploads) MayIdentify(_ db.Reader, u user.User) error { return mayVerify(u) }
+func (f *Uploads) MayIdentify(_ db.Reader, u user.User) error { return u.MayVerify() }
 
 // AddFiles gives uploads to the user's attempt, Method A, and begins one where none is open. A job judges each of
 // them, and tells by webhook. broken is what was wrong with the files themselves; it counts behind what is wrong with
@@ -196,7 +196,7 @@ func (f *Uploads) AddFiles(tx *db.Tx, partner int64, externalID string, uploads 
 	if err != nil {
 		return err
 	}
-	if err := mayVerify(u); err != nil {
+	if err := u.MayVerify(); err != nil {
 		return err
 	}
 	if broken != nil {
@@ -250,7 +250,7 @@ func (f *Uploads) StoreSide(ctx context.Context, externalID, verificationID, sid
 		if l, err = f.checks.LockLink(tx, externalID, verificationID); err != nil || !l.Open {
 			return err
 		}
-		if err := mayVerify(l.User); err != nil {
+		if err := l.User.MayVerify(); err != nil {
 			return err
 		}
 		if err := f.removeSides(tx, l, side); err != nil {

@@ -38,7 +38,7 @@ func (s *Service) Host(tx *db.Tx, partner int64, externalID string, declared Cla
 	if err != nil {
 		return Attempt{}, err
 	}
-	if err := mayVerify(u); err != nil {
+	if err := u.MayVerify(); err != nil {
 		return Attempt{}, err
 	}
 	last, err := s.latest(tx, u)
@@ -183,7 +183,7 @@ func (s *Service) change(ctx context.Context, externalID, verificationID string,
 		if l, err = s.LockLink(tx, externalID, verificationID); err != nil || !l.Open {
 			return err
 		}
-		if err := mayVerify(l.User); err != nil {
+		if err := l.User.MayVerify(); err != nil {
 			return err
 		}
 		if err := fn(tx, &l); err != nil {

@@ -182,7 +182,7 @@ func (f *Uploads) Proof(r db.Reader, u user.User, p user.Person, highRisk bool) 
 // MayProve refuses a user from whom no proof of address is taken now: P455, P466, P460 before any identity attempt,
 // P447 after it was approved, P211 while one waits for its review.
 func (f *Uploads) MayProve(r db.Reader, u user.User) error {
-	if err := mayVerify(u); err != nil {
+	if err := u.MayVerify(); err != nil {
 		return err
 	}
 	a, err := f.checks.latest(r, u)

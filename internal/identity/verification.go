@@ -14,17 +14,6 @@ import (
 	"kontor/internal/user"
 )
 
-// mayVerify refuses a user whose identity may not be checked now: P455, and P466 for one of the model without KYC.
-func mayVerify(u user.User) error {
-	switch {
-	case u.Suspended():
-		return fault.New(fault.UserSuspended)
-	case u.Model != user.KYC:
-		return fault.New(fault.WrongUserModel)
-	}
-	return nil
-}
-
 // mayBegin refuses another attempt while one is decided or has been accepted.
 func mayBegin(u user.User, last Attempt) error {
 	switch {
@@ -39,7 +28,7 @@ func mayBegin(u user.User, last Attempt) error {
 // Receive finds the attempt that a file of a locked user belongs to, or begins one and tells so: Method A. The
 // caller saves the user's state. P403, P455, P466.
 func (s *Service) Receive(tx *db.Tx, u *user.User) (Attempt, error) {
-	if err := mayVerify(*u); err != nil {
+	if err := u.MayVerify(); err != nil {
 		return Attempt{}, err
 	}
 	a, err := s.latest(tx, *u)
@@ -63,7 +52,7 @@ func (s *Service) Receive(tx *db.Tx, u *user.User) (Attempt, error) {
 // while a required proof of address is missing, P466.
 func (s *Service) Request(tx *db.Tx, partner int64, externalID string, declared Claims) (Status, error) {
 	return s.settle(tx, partner, externalID, s.Checker.Check, func(r db.Reader, u user.User, a *Attempt) (bool, error) {
-		if err := mayVerify(u); err != nil {
+		if err := u.MayVerify(); err != nil {
 			return false, err
 		}
 		if asked := !a.RequestedAt.IsZero(); asked && u.Verification != user.Expired && (a.Status == Successful || a.Status == InVerification) {
@@ -120,7 +109,7 @@ func (s *Service) Activate(tx *db.Tx, partner int64, externalID, documentNumber 
 		return s.Checker.Check(c)
 	}
 	st, err := s.settle(tx, partner, externalID, check, func(_ db.Reader, u user.User, a *Attempt) (bool, error) {
-		if err := mayVerify(u); err != nil {
+		if err := u.MayVerify(); err != nil {
 			return false, err
 		}
 		accepted := u.Verification == user.Verified
