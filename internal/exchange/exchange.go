@@ -7,7 +7,6 @@
 package exchange
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -17,6 +16,7 @@ import (
 	"kontor/internal/catalog"
 	"kontor/internal/clock"
 	"kontor/internal/db"
+	"kontor/internal/entry"
 	"kontor/internal/event"
 	"kontor/internal/fault"
 	"kontor/internal/ledger"
@@ -237,7 +237,7 @@ func (s *Service) write(tx *db.Tx, x Exchange, who holder) error {
 	if err != nil {
 		return err
 	}
-	metadata, err := encodeMetadata(x.Metadata)
+	metadata, err := entry.EncodeMetadata(x.Metadata)
 	if err != nil {
 		return err
 	}
@@ -317,12 +317,4 @@ func (s *Service) Find(r db.Reader, partner int64, id clock.ID) (Exchange, error
 		err = fmt.Errorf("exchange %s has an unknown currency", id)
 	}
 	return x, err
-}
-
-func encodeMetadata(m map[string]string) (string, error) {
-	if len(m) == 0 {
-		return "", nil
-	}
-	text, err := json.Marshal(m)
-	return string(text), err
 }

@@ -1,7 +1,6 @@
 package exchange
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -154,9 +153,7 @@ func (s *Service) scan(row db.Scanner, partner int64, currency func(slug string)
 	if x.MarkupPercent, err = money.ParsePercent(markupPercent); err != nil {
 		return x, false, err
 	}
-	if metadata != "" {
-		err = json.Unmarshal([]byte(metadata), &x.Metadata)
-	}
+	x.Metadata, err = entry.DecodeMetadata(metadata)
 	return x, known, err
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"kontor/internal/clock"
 	"kontor/internal/db"
+	"kontor/internal/entry"
 	"kontor/internal/fault"
 	"kontor/internal/iban"
 	"kontor/internal/job"
@@ -244,13 +245,9 @@ func (s *Service) insertTransfer(tx *db.Tx, t Transfer) error {
 	if err != nil {
 		return err
 	}
-	metadata := ""
-	if len(t.Metadata) > 0 {
-		text, err := json.Marshal(t.Metadata)
-		if err != nil {
-			return err
-		}
-		metadata = string(text)
+	metadata, err := entry.EncodeMetadata(t.Metadata)
+	if err != nil {
+		return err
 	}
 	tx.Write(insertTransfer, t.Partner, t.ID, t.Owner, t.Amount.Units(), t.Fee.Units(), t.Markup.Units(), t.Title,
 		string(t.Destination), receiver, t.Reference, metadata, t.Status, t.hold, t.Reason, t.Returned.Units(), t.Version, t.CreatedAt)
@@ -286,8 +283,6 @@ func (s *Service) scanTransfer(row db.Scanner) (Transfer, error) {
 	if err := json.Unmarshal(text, &t.Receiver); err != nil {
 		return t, fmt.Errorf("sepa: the receiver of transfer %s: %w", t.ID, err)
 	}
-	if metadata != "" {
-		err = json.Unmarshal([]byte(metadata), &t.Metadata)
-	}
+	t.Metadata, err = entry.DecodeMetadata(metadata)
 	return t, err
 }

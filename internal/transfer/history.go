@@ -135,7 +135,8 @@ func scan(row db.Scanner, partner int64, currency func(slug string) (money.Curre
 	}
 	c, known := currency(slug)
 	t.Amount = money.New(units, c)
-	return t, known, decodeMetadata(metadata, &t.Metadata)
+	t.Metadata, err = entry.DecodeMetadata(metadata)
+	return t, known, err
 }
 
 // entries are the two sides of a transfer.

@@ -11,6 +11,7 @@ import (
 
 	"kontor/internal/clock"
 	"kontor/internal/db"
+	"kontor/internal/entry"
 	"kontor/internal/event"
 	"kontor/internal/fault"
 	"kontor/internal/ledger"
@@ -77,7 +78,7 @@ func (s *Service) Create(tx *db.Tx, partner int64, c Create) (Transfer, error) {
 	if err != nil {
 		return Transfer{}, err
 	}
-	metadata, err := encodeMetadata(c.Metadata)
+	metadata, err := entry.EncodeMetadata(c.Metadata)
 	if err != nil {
 		return Transfer{}, err
 	}
@@ -173,21 +174,6 @@ func (s *Service) Find(r db.Reader, partner int64, id clock.ID, currency func(sl
 		err = fmt.Errorf("transfer %s has an unknown currency", id)
 	}
 	return t, err
-}
-
-func encodeMetadata(m map[string]string) (string, error) {
-	if len(m) == 0 {
-		return "", nil
-	}
-	text, err := json.Marshal(m)
-	return string(text), err
-}
-
-func decodeMetadata(text string, into *map[string]string) error {
-	if text == "" {
-		return nil
-	}
-	return json.Unmarshal([]byte(text), into)
 }
 
 var selectUnposted = db.NewQuery(`
