@@ -137,6 +137,9 @@ func (s *Service) advance(tx *db.Tx, u *user.User, a Attempt) error {
 		}
 	}
 	u.ActivatedAt = s.Clock.Now()
+	if u.ActivatedAt.Before(a.RequestedAt) { // the machine's clock was set back meanwhile
+		u.ActivatedAt = a.RequestedAt
+	}
 	residence, _ := s.Catalog.Country(person.Country) // a country that is not served any more gives nothing
 	for _, activator := range s.Activators {
 		if err := activator.Activate(tx, *u, residence); err != nil {

@@ -284,6 +284,25 @@ func TestAReviewDecides(t *testing.T) {
 	}
 }
 
+func TestNobodyIsActiveBeforeItWasAskedFor(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, dbtest.Open(t, db.SQLite), "LT")
+	d.checks.Screener, d.rule = &finder{}, ProofNever
+	d.file("front.pdf", paper)
+	d.file("selfie.pdf", paper)
+	if _, err := d.request(); err != nil {
+		t.Fatal(err)
+	}
+	d.checks.Clock = clock.NewManual(d.clock.Now().Add(-time.Hour)) // the machine's clock is set back
+	d.must(func(tx *db.Tx) error { return d.checks.Reviewed(tx, 1, d.user.ID, true) })
+	if now := d.status(); !now.User.Active() || now.User.ActivatedAt.Before(now.Attempt.RequestedAt) {
+		t.Errorf("asked for at %v, active at %v", now.Attempt.RequestedAt, now.User.ActivatedAt)
+	}
+	if found := read(d, func(r db.Reader) ([]string, error) { return Verify(d.Context(), r) }); len(found) > 0 {
+		t.Errorf("verify: %q", found)
+	}
+}
+
 // picky knows no outcome that somebody could choose.
 type picky struct{}
 
