@@ -41,17 +41,43 @@ type Decision struct {
 	Reason  string // why; kept for ever, and shown to officers only
 }
 
-func (d *Decision) check() error {
-	d.Officer, d.Reason = strings.ToLower(strings.Join(strings.Fields(d.Officer), " ")), strings.TrimSpace(d.Reason)
-	switch {
-	case d.Verdict != OK && d.Verdict != Rejected:
+func (d *Decision) check() (err error) {
+	if d.Verdict != OK && d.Verdict != Rejected {
 		return fmt.Errorf("%w: the verdict is OK or REJECTED", ErrBadDecision)
-	case !readable(d.Officer, maxOfficer, false):
-		return fmt.Errorf("%w: an officer is named by 1 to %d characters", ErrBadDecision, maxOfficer)
-	case !readable(d.Reason, maxReason, true):
-		return fmt.Errorf("%w: a reason of 1 to %d characters is needed", ErrBadDecision, maxReason)
 	}
-	return nil
+	d.Officer, d.Reason, err = Signed(d.Officer, d.Reason)
+	return err
+}
+
+// Signed makes what an officer wrote what is stored: the name as officers are told apart by it, and why the officer
+// decided so. The error wraps ErrBadDecision.
+func Signed(officer, reason string) (name, why string, err error) {
+	name, why = strings.ToLower(strings.Join(strings.Fields(officer), " ")), strings.TrimSpace(reason)
+	switch {
+	case !readable(name, maxOfficer, false):
+		return "", "", fmt.Errorf("%w: an officer is named by 1 to %d characters", ErrBadDecision, maxOfficer)
+	case !readable(why, maxReason, true):
+		return "", "", fmt.Errorf("%w: a reason of 1 to %d characters is needed", ErrBadDecision, maxReason)
+	}
+	return name, why, nil
+}
+
+// Weigh numbers what an officer says after others, and tells whether it is final. Without four eyes it is. With them
+// it proposes; the same verdict as the proposal's, by another officer, confirms it, and another verdict takes its place.
+// said are the decisions so far, of which none is final. The error wraps ErrSameOfficer.
+func Weigh(said []Decided, d Decided, fourEyes bool) (Decided, error) {
+	d.Number, d.Final = int64(len(said))+1, !fourEyes
+	if !fourEyes || len(said) == 0 {
+		return d, nil
+	}
+	proposal := said[len(said)-1]
+	if proposal.Officer == d.Officer {
+		return Decided{}, fmt.Errorf("%w: %s proposed %s at %s", ErrSameOfficer, proposal.Officer, proposal.Verdict, clock.Format(proposal.At))
+	}
+	if proposal.Verdict == d.Verdict {
+		d.Final, d.ProposedBy = true, proposal.Officer
+	}
+	return d, nil
 }
 
 // readable tells whether a text is there, is not too long, and has no control characters but line breaks.
@@ -124,16 +150,9 @@ func (s *Service) decide(tx *db.Tx, actor string, c *Case, d Decision, fourEyes 
 	if c.State != Open {
 		return fmt.Errorf("%w: %s at %s", ErrDecided, c.State, clock.Format(c.ClosedAt))
 	}
-	now := Decided{
-		Number: int64(len(c.Decisions)) + 1, Verdict: d.Verdict, Final: !fourEyes, Officer: d.Officer, Reason: d.Reason, At: s.Clock.Now(),
-	}
-	if proposal, ok := c.Proposal(); ok && fourEyes {
-		if proposal.Officer == d.Officer {
-			return fmt.Errorf("%w: %s proposed %s at %s", ErrSameOfficer, proposal.Officer, proposal.Verdict, clock.Format(proposal.At))
-		}
-		if proposal.Verdict == d.Verdict {
-			now.Final, now.ProposedBy = true, proposal.Officer
-		}
+	now, err := Weigh(c.Decisions, Decided{Verdict: d.Verdict, Officer: d.Officer, Reason: d.Reason, At: s.Clock.Now()}, fourEyes)
+	if err != nil {
+		return err
 	}
 	sealed, err := s.Vault.Seal(reasonPlace(c.ID, now.Number), []byte(now.Reason))
 	if err != nil {
