@@ -323,7 +323,7 @@ func serve(ctx context.Context, group *errgroup.Group, server *http.Server, list
 	})
 }
 
-// Verify checks the invariants I1 to I4 and I8, and the audit log, on a database and names every violation.
+// Verify checks the invariants I1 to I4, I8 and I12, and the audit log, on a database and names every violation.
 func Verify(ctx context.Context, d *db.DB) ([]string, error) {
 	violations, err := d.VerifyGuards(ctx)
 	if err != nil {

@@ -340,7 +340,7 @@ func TestVerifyNamesWhatDoesNotAgree(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.named("", 0)
+		w.named("I4", "", 0)
 		stray := clock.NewID()
 		w.update(func(tx *db.Tx) error {
 			equity, err := ledger.FindAccount(tx, w.partner, ledger.PartnerItself, ledger.Equity, eur)
@@ -356,25 +356,30 @@ func TestVerifyNamesWhatDoesNotAgree(t *testing.T) {
 			ledger.Post(tx, w.partner, ledger.Operation{Type: exchange.OperationType, ID: stray}, w.clock.Now(), leg)
 			return nil
 		})
-		w.named(x.ID.String(), 1)
-		w.named(stray.String(), 1)
+		w.named("I4", x.ID.String(), 1)
+		w.named("I4", stray.String(), 1)
 	})
 }
 
-// named counts the violations that name something.
-func (w *world) named(what string, want int) {
+// named counts the violations of an invariant that name something.
+func (w *world) named(invariant, what string, want int) {
+	w.Helper()
+	if found := w.naming(invariant, what); len(found) != want {
+		w.Errorf("%d violations of %s name %q, want %d: %v", len(found), invariant, what, want, found)
+	}
+}
+
+// naming answers the violations of an invariant that name something.
+func (w *world) naming(invariant, what string) (found []string) {
 	w.Helper()
 	violations, err := app.Verify(w.Context(), w.DB)
 	if err != nil {
 		w.Fatal(err)
 	}
-	got := 0
 	for _, v := range violations {
-		if strings.HasPrefix(v, "I4: ") && strings.Contains(v, what) {
-			got++
+		if strings.HasPrefix(v, invariant+": ") && strings.Contains(v, what) {
+			found = append(found, v)
 		}
 	}
-	if got != want {
-		w.Errorf("%d violations name %q, want %d: %v", got, what, want, violations)
-	}
+	return found
 }

@@ -52,10 +52,13 @@ var unposted = []struct {
 	},
 }
 
-// Verify names the exchanges whose rows, postings and events do not agree (I4). It is for a quiet hour: it reads
-// everything.
+// Verify names the exchanges whose rows, postings and events do not agree (I4), and those whose figures are not what
+// their rates and shares make of the amount (I12). It is for a quiet hour: it reads everything.
 func Verify(_ context.Context, r db.Reader) ([]string, error) {
-	var violations []string
+	violations, err := misconverted(r)
+	if err != nil {
+		return nil, err
+	}
 	for _, check := range unposted {
 		rows := r.Rows(check.query)
 		defer rows.Close()
