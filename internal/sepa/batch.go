@@ -51,7 +51,15 @@ func (s *Service) send(ctx context.Context, j job.Job) error {
 		}
 		batch = clock.NewID()
 		now := s.clock.Now()
-		tx.Write(insertBatch, ledger.Operator, batch, day(now), now)
+		executeOn := day(now)
+		if s.calendar != nil {
+			var open time.Time
+			if open, executeOn = s.calendar.Next(now); open.After(now) {
+				j.Again(tx, open)
+				return nil
+			}
+		}
+		tx.Write(insertBatch, ledger.Operator, batch, executeOn, now)
 		for _, ref := range refs {
 			tx.Write(insertItem, ref.partner, ref.id, batch)
 			tx.Write(processing, ref.partner, ref.id)

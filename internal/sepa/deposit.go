@@ -66,6 +66,8 @@ type Config struct {
 	Events  *event.Log
 	Users   *user.Service
 	Jobs    *job.Runner
+
+	Calendar Calendar // when the bank takes batches; nil: at any time, for the same day
 }
 
 // Service keeps accounts, books payments that arrive, and sends those that leave.
@@ -80,6 +82,8 @@ type Service struct {
 	users  *user.Service
 	jobs   *job.Runner
 	rail   Rail
+
+	calendar Calendar
 }
 
 // NewService makes the service and registers its jobs.
@@ -90,6 +94,7 @@ func NewService(c Config) (*Service, error) {
 	}
 	s := &Service{
 		db: c.DB, vault: c.Vault, clock: c.Clock, euro: euro, bank: c.Bank, delay: c.Delay, events: c.Events, users: c.Users, jobs: c.Jobs,
+		calendar: c.Calendar,
 	}
 	c.Jobs.Register(bookDeposit, s.book)
 	c.Jobs.Register(sendTransfer, s.send)

@@ -17,6 +17,13 @@ type Rail interface {
 	Submit(ctx context.Context, b Batch) error
 }
 
+// Calendar tells when the bank takes batches.
+type Calendar interface {
+	// Next is the first moment from now on at which a batch may be made, and the day on which the bank executes a
+	// batch that is made then.
+	Next(now time.Time) (at, executeOn time.Time)
+}
+
 // Batch is transfers that the bank gets together.
 type Batch struct {
 	ID        clock.ID // makes the ids of the message and of the file
