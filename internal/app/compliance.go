@@ -16,8 +16,8 @@ import (
 
 // Reasons that the operator sees on users whom a screening froze, or an officer's decision freed.
 const (
-	freezeReason   = "A changed list of sanctions or politically exposed persons names somebody like this user."
-	unfreezeReason = "An officer decided that the user is somebody else."
+	freezeReason   = "A screening found something that an officer must judge: see the user's case."
+	unfreezeReason = "An officer decided the case with OK."
 )
 
 // newCompliance makes the service, without those who need it themselves.
@@ -50,18 +50,22 @@ func (s screener) Screen(r db.Reader, sub identity.Subject) (identity.Finding, e
 	return identity.Finding{Hit: found.Flagged(), Detail: found}, err
 }
 
-// Record keeps by what the person is recognised, and opens a case when there was a hit.
+// Record keeps by what the person is recognised, and opens a case when there was a hit; it stops whom nothing else does.
 func (s screener) Record(tx *db.Tx, sub identity.Subject, f identity.Finding) error {
 	subject, err := s.subject(sub)
 	if err != nil {
 		return err
 	}
-	if err := s.compliance.Remember(tx, subject); err != nil {
+	found, _ := f.Detail.(compliance.Result)
+	if err := s.compliance.Remember(tx, subject, found); err != nil {
 		return err
 	}
-	found, _ := f.Detail.(compliance.Result)
 	if !found.Flagged() {
 		return nil
+	}
+	if sub.Unchecked {
+		_, err = s.compliance.Stop(tx, subject, compliance.Onboarding, found)
+		return err
 	}
 	_, err = s.compliance.OpenCase(tx, subject, compliance.Onboarding, found)
 	return err
@@ -126,8 +130,12 @@ func (v *reviews) Unfreeze(tx *db.Tx, partner int64, id clock.ID) error {
 	return err
 }
 
-// PersonChanged opens a case for a user whom the identity check knows under another name or birth date.
+// PersonChanged opens a case for a user whom the identity check knows under another name or birth date. Of a user
+// without KYC nobody has established anything: the new name is screened as the first one was.
 func (v *reviews) PersonChanged(tx *db.Tx, u user.User, before, after user.Person) error {
+	if u.Model == user.NoKYC {
+		return v.screenAgain(tx, u, after)
+	}
 	subject := personSubject(u.Partner, u.ID, after)
 	subject.Names = append(subject.Names, compliance.Name{First: before.FirstName, Last: before.LastName})
 	found := v.app.Compliance.Screen(subject)
@@ -138,6 +146,24 @@ func (v *reviews) PersonChanged(tx *db.Tx, u user.User, before, after user.Perso
 		return err
 	}
 	_, err := v.app.Compliance.OpenCase(tx, subject, compliance.ProfileChange, found)
+	return err
+}
+
+func (v *reviews) screenAgain(tx *db.Tx, u user.User, p user.Person) error {
+	subject, err := screener{v.app.Compliance}.subject(identity.Subject{
+		Partner: u.Partner, User: u.ID, Person: p, DocumentType: p.DocumentType, DocumentNumber: p.DocumentNumber,
+	})
+	if err != nil {
+		return err
+	}
+	found, err := v.app.Compliance.Check(tx, subject, v.app.Compliance.Screen(subject))
+	if err != nil {
+		return err
+	}
+	if err := v.app.Compliance.Remember(tx, subject, found); err != nil || !found.Flagged() {
+		return err
+	}
+	_, err = v.app.Compliance.Stop(tx, subject, compliance.ProfileChange, found)
 	return err
 }
 

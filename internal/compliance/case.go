@@ -102,6 +102,12 @@ func (s *Service) OpenCase(tx *db.Tx, sub Subject, cause Cause, r Result) (clock
 	return s.open(tx, sub, cause, r, false)
 }
 
+// Stop is OpenCase for a user who could use the account otherwise: the user is frozen in the same transaction. An OK
+// lifts that, unless somebody had frozen the user before.
+func (s *Service) Stop(tx *db.Tx, sub Subject, cause Cause, r Result) (clock.ID, error) {
+	return s.open(tx, sub, cause, r, true)
+}
+
 func (s *Service) open(tx *db.Tx, sub Subject, cause Cause, r Result, freeze bool) (id clock.ID, err error) {
 	if !r.Flagged() {
 		return clock.ID{}, errors.New("compliance: a case without a finding")

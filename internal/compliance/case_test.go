@@ -103,6 +103,25 @@ func (w *world) open(findings ...compliance.Finding) (c, user clock.ID) {
 	return c, sub.User
 }
 
+// accept does with a screening what the transaction does that accepts an identity, and answers whether an officer has
+// to look.
+func (w *world) accept(tx *db.Tx, sub compliance.Subject, r compliance.Result) (bool, error) {
+	tx.Locked()
+	_, open, err := compliance.UnderReview(tx, sub.Partner, sub.User)
+	if err != nil {
+		return false, err
+	}
+	checked, err := w.Check(tx, sub, r)
+	if err != nil {
+		return false, err
+	}
+	if err := w.Remember(tx, sub, checked); err != nil || !checked.Flagged() {
+		return open, err
+	}
+	_, err = w.OpenCase(tx, sub, compliance.Onboarding, checked)
+	return true, err
+}
+
 func subject() compliance.Subject {
 	return compliance.Subject{
 		Partner: partner, User: clock.NewID(), BirthDate: "1980-02-03",
@@ -348,7 +367,7 @@ func TestAReviewIsAskedForOnceUnlessItWasRejected(t *testing.T) {
 		sub := subject()
 		judge := func(score int64) (under bool) {
 			w.update(func(tx *db.Tx) (err error) {
-				under, err = w.Judge(tx, sub, compliance.Onboarding, compliance.Result{Findings: []compliance.Finding{
+				under, err = w.accept(tx, sub, compliance.Result{Findings: []compliance.Finding{
 					{Kind: compliance.Sanction, Ref: "test:1", Score: score},
 				}})
 				return err

@@ -2,8 +2,8 @@
 //
 // A screening compares a person with the lists of sanctions and of politically exposed persons, judges the
 // countries and the age, and looks for other users with the same document or the same name and birth date.
-// Screen works in memory and may be called anywhere; Judge finishes it inside the transaction that accepts an
-// identity, and opens a case when something was found. Decide records what officers say. What follows from a
+// Screen works in memory and may be called anywhere; Check adds what the database knows. In the transaction that
+// accepts an identity Remember keeps by what the person is recognised, and OpenCase or Stop takes up what was found. Decide records what officers say. What follows from a
 // final decision is declared here as Outcome and done elsewhere, in the same transaction.
 //
 // Nothing here tells a partner more than "under review": findings are for the operator's officers.
@@ -88,6 +88,8 @@ type Match struct {
 type Result struct {
 	Findings    []Finding
 	ListVersion string // the lists that were used: "eu 2026-03-01 0a1b2c3d4e5f; un …"
+
+	last map[string]int64 // by key, the number of the user who came last with it, as Check saw it
 }
 
 // Flagged tells whether an officer must decide.
@@ -116,7 +118,7 @@ type Cause string
 
 // The causes of screenings.
 const (
-	Onboarding    Cause = "ONBOARDING"      // an identity was accepted
+	Onboarding    Cause = "ONBOARDING"      // an identity was accepted, or a user without KYC was created
 	Rescreening   Cause = "RESCREENING"     // a list has changed
 	ProfileChange Cause = "PROFILE_CHANGED" // a verified user's name or birth date was changed
 )

@@ -222,7 +222,7 @@ func TestTheSamePersonIsRecognisedAcrossPartners(t *testing.T) {
 				sub.Documents = [][]byte{hash(document)}
 			}
 			w.update(func(tx *db.Tx) (err error) {
-				under, err = w.Judge(tx, sub, compliance.Onboarding, compliance.Result{})
+				under, err = w.accept(tx, sub, compliance.Result{})
 				return err
 			})
 			return under, sub.User
@@ -260,6 +260,41 @@ func TestTheSamePersonIsRecognisedAcrossPartners(t *testing.T) {
 		w.update(func(tx *db.Tx) error { compliance.Forget(tx, 1, first); return nil })
 		if after := count(w, countKeys); after != before-2 {
 			t.Errorf("of %d keys %d are left", before, after)
+		}
+	})
+}
+
+// Two users who are one person come at the same moment, and both are checked before either is kept.
+func TestOfTwoWithOneDocumentTheLaterOneIsFound(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		w.Service = compliance.NewService(compliance.Config{
+			DB: d, Vault: w.Vault, Clock: w.clock, Log: slog.New(slog.DiscardHandler), FourEyes: w.FourEyes, HighRisk: w.HighRisk,
+		})
+		hash, err := w.DocumentHash("PASSPORT", "LT", "AB1234")
+		if err != nil {
+			t.Fatal(err)
+		}
+		one, two := subject(), subject()
+		one.Documents, two.Documents = [][]byte{hash}, [][]byte{hash}
+		two.Names = []compliance.Name{{First: "Another", Last: "Name"}}
+		runs := 0
+		var last compliance.Result
+		w.update(func(tx *db.Tx) (err error) {
+			if last, err = w.Check(tx, one, compliance.Result{}); err != nil {
+				return err
+			}
+			if runs++; runs == 1 {
+				w.update(func(tx *db.Tx) error {
+					_, err := w.accept(tx, two, compliance.Result{})
+					return err
+				})
+			}
+			return w.Remember(tx, one, last)
+		})
+		if runs != 2 || len(last.Findings) != 1 || last.Findings[0].Kind != compliance.DuplicateDocument {
+			t.Errorf("%d runs, found %+v", runs, last.Findings)
 		}
 	})
 }

@@ -126,7 +126,7 @@ func (s *Service) rescreen(ctx context.Context, sub Subject) (opened bool, err e
 		if opened = err == nil && fresh.Flagged(); !opened {
 			return err
 		}
-		_, err = s.open(tx, sub, Rescreening, fresh, true)
+		_, err = s.Stop(tx, sub, Rescreening, fresh)
 		return err
 	})
 	return opened, err

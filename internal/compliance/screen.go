@@ -98,8 +98,11 @@ func (s *Service) Check(r db.Reader, sub Subject, res Result) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	res.Findings = slices.Clone(res.Findings)
+	res.Findings, res.last = slices.Clone(res.Findings), map[string]int64{}
 	for _, k := range keys {
+		if res.last[k.hash], _, err = lastOf(r, k, sub); err != nil { // before its owners are read: who comes later is seen, or counted
+			return Result{}, err
+		}
 		twins, err := twins(r, k, sub)
 		if err != nil {
 			return Result{}, err
@@ -163,46 +166,32 @@ func twins(r db.Reader, k key, sub Subject) ([]Finding, error) {
 	return all[:min(len(all), mostTwins)], rows.Err()
 }
 
-// Remember keeps by what the person is recognised when another user comes with the same. Of two at the same
-// moment one is later, and is run again. The transaction becomes a locked one.
-func (s *Service) Remember(tx *db.Tx, sub Subject) error {
+// Remember keeps by what the person is recognised when another user comes with the same. checked is the answer of
+// Check: when another one came since, the key is taken and the transaction runs again, so that of two at the same
+// moment the later one sees the other. The transaction becomes a locked one.
+func (s *Service) Remember(tx *db.Tx, sub Subject, checked Result) error {
 	keys, err := s.keys(sub)
 	if err != nil {
 		return err
 	}
 	for _, k := range keys {
 		tx.Locked()
-		var last, known int64
-		if err := tx.Row(selectKey, k.hash, sub.Partner, sub.User).Scan(&last, &known); err != nil {
-			return err
+		if _, known, err := lastOf(tx, k, sub); err != nil || known {
+			if err != nil {
+				return err
+			}
+			continue
 		}
-		if known == 0 {
-			tx.Write(insertKey, k.hash, last+1, string(k.kind), sub.Partner, sub.User)
-		}
+		tx.Write(insertKey, k.hash, checked.last[k.hash]+1, string(k.kind), sub.Partner, sub.User)
 	}
 	return nil
 }
 
-// Judge finishes a screening in the transaction that accepts an identity: Check, Remember, and a case when
-// something remains. Under review tells whether the user waits for an officer, also because of an earlier case.
-// The transaction becomes a locked one; the user's row is locked already.
-func (s *Service) Judge(tx *db.Tx, sub Subject, cause Cause, r Result) (underReview bool, err error) {
-	tx.Locked()
-	_, open, err := UnderReview(tx, sub.Partner, sub.User)
-	if err != nil {
-		return false, err
-	}
-	fresh, err := s.Check(tx, sub, r)
-	if err != nil {
-		return false, err
-	}
-	if err := s.Remember(tx, sub); err != nil {
-		return false, err
-	}
-	if fresh.Flagged() {
-		_, err = s.OpenCase(tx, sub, cause, fresh)
-	}
-	return open || fresh.Flagged(), err
+// lastOf reads the number of the user who came last with a key, 0 for nobody, and whether it is the subject's as well.
+func lastOf(r db.Reader, k key, sub Subject) (last int64, known bool, err error) {
+	var own int64
+	err = r.Row(selectKey, k.hash, sub.Partner, sub.User).Scan(&last, &own)
+	return last, own != 0, err
 }
 
 // plainNumber is a document's number as two of them are compared.

@@ -12,14 +12,14 @@ import (
 	"kontor/internal/user"
 )
 
-// CreateUserWithoutKyc opens a user of the older model, whose balances can be used at once.
+// CreateUserWithoutKyc opens a user of the older model, whose balances can be used at once, unless the screening stops the user.
 func (a *api) CreateUserWithoutKyc(w http.ResponseWriter, r *http.Request, _ oas.CreateUserWithoutKycParams) {
 	change(a, w, r, "createUserWithoutKyc", func(tx *db.Tx, p partner.Partner, body oas.NewUserWithoutKyc) (result, error) {
 		if p.Settings.Text("model") != user.NoKYC {
 			return result{}, fault.New(fault.WrongUserModel)
 		}
-		u, accounts, err := a.Users.Create(tx, p.ID, user.New{
-			ExternalID: body.ExternalUserId, Model: user.NoKYC, Reuse: reuse(p), Person: user.Person{
+		u, accounts, err := a.Identity.Open(tx, p.ID, user.New{
+			ExternalID: body.ExternalUserId, Reuse: reuse(p), Person: user.Person{
 				Email: body.Email, FirstName: body.FirstName, LastName: body.LastName, Street: body.Address,
 				City: body.City, Country: body.Country, DocumentType: string(body.DocumentType),
 				DocumentNumber: body.DocumentNumber, NationalNumber: value(body.Pesel),

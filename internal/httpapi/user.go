@@ -155,10 +155,7 @@ func optionalTime(t time.Time) *string {
 func (a *api) SandboxActivateUser(w http.ResponseWriter, r *http.Request, externalUserID string, _ oas.SandboxActivateUserParams) {
 	change(a, w, r, "sandboxActivateUser", func(tx *db.Tx, p partner.Partner, body oas.SandboxActivation) (result, error) {
 		s, err := a.Identity.Activate(tx, p.ID, externalUserID, strings.TrimSpace(value(body.DocumentNumber)))
-		return result{status: http.StatusOK, object: s.User.ID, body: oas.SandboxActivated{
-			ExternalUserId: s.User.ExternalID, VerificationStatus: oas.VerificationStatus(s.User.Verification),
-			AttemptStatus: oas.AttemptStatus(s.Attempt.Status), ManualReview: s.Attempt.ManualReview,
-		}}, err
+		return result{status: http.StatusOK, object: s.User.ID, body: activated(s)}, err
 	})
 }
 
@@ -176,9 +173,14 @@ func (a *api) SandboxReviewUser(w http.ResponseWriter, r *http.Request, external
 			return result{}, err
 		}
 		s, err := a.Identity.FindStatus(tx, u)
-		return result{status: http.StatusOK, object: u.ID, body: oas.SandboxActivated{
-			ExternalUserId: u.ExternalID, VerificationStatus: oas.VerificationStatus(u.Verification),
-			AttemptStatus: oas.AttemptStatus(s.Attempt.Status), ManualReview: s.Attempt.ManualReview,
-		}}, err
+		return result{status: http.StatusOK, object: u.ID, body: activated(s)}, err
 	})
+}
+
+// activated shows where a user stands after a call of the sandbox.
+func activated(s identity.Status) oas.SandboxActivated {
+	return oas.SandboxActivated{
+		ExternalUserId: s.User.ExternalID, VerificationStatus: oas.VerificationStatus(s.User.Verification),
+		AttemptStatus: (*oas.AttemptStatus)(optional(s.Attempt.Status)), ManualReview: s.User.UnderReview,
+	}
 }

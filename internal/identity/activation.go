@@ -171,11 +171,20 @@ func (s *Service) accept(tx *db.Tx, u *user.User, a *Attempt) error {
 	return s.charge(tx, *a, fee)
 }
 
-// Flag puts a verified user under manual review: a screening of a newer list hit, or a name was changed.
+// Flag puts a user under manual review who is verified, or needs no verification: a screening hit, or a name was
+// changed.
 func (s *Service) Flag(tx *db.Tx, partner int64, id clock.ID) error {
 	u, a, err := s.lock(tx, partner, id)
-	if err != nil || a.ManualReview || a.Status != Successful {
+	if err != nil {
 		return err
+	}
+	if u.Model == user.NoKYC { // there is no attempt that could tell it
+		u.UnderReview = true
+		user.SaveState(tx, u)
+		return nil
+	}
+	if a.ManualReview || a.Status != Successful {
+		return nil
 	}
 	a.Status, a.ManualReview, a.Flagged = InVerification, true, true
 	unverify(&u)
@@ -191,7 +200,8 @@ func (s *Service) Flag(tx *db.Tx, partner int64, id clock.ID) error {
 
 // Reviewed follows a compliance officer's final decision on a flagged user, in its transaction: accepted, the user
 // is verified, and activated when the other conditions hold; otherwise the attempt is refused as HIGH_RISK.
-// Either is told by the High Risk webhook. The user is found under its id, and locked.
+// Either is told by the High Risk webhook. A user without KYC has no attempt: there the verdict is told, and a freeze is
+// lifted or stays. The user is found under its id, and locked.
 func (s *Service) Reviewed(tx *db.Tx, partner int64, id clock.ID, accepted bool) error {
 	u, a, err := s.lock(tx, partner, id)
 	if err != nil {
@@ -199,6 +209,11 @@ func (s *Service) Reviewed(tx *db.Tx, partner int64, id clock.ID, accepted bool)
 	}
 	verdict, changed := "OK", a.ManualReview
 	switch {
+	case !a.exists():
+		u.UnderReview = false
+		if !accepted {
+			verdict = "REJECTED"
+		}
 	case accepted && a.ManualReview:
 		a.Status, a.ManualReview, a.DecidedAt = Successful, false, s.Clock.Now()
 		if err := s.accept(tx, &u, &a); err != nil {

@@ -54,7 +54,7 @@ type Screener interface {
 	// Screen judges a subject. It reads, and changes nothing.
 	Screen(r db.Reader, s Subject) (Finding, error)
 	// Record stores what the screening of an accepted subject found, in the transaction that accepts it; with a
-	// hit it opens a case, whose decision comes back by Service.Reviewed.
+	// hit it opens a case, whose decision comes back by Service.Reviewed, and freezes a subject that is unchecked.
 	Record(tx *db.Tx, s Subject, f Finding) error
 }
 
@@ -68,6 +68,7 @@ type Subject struct {
 	DocumentNumber string // as the check knows it; may be empty
 	IssueCountry   string // of the document, ISO 3166 alpha-2; may be empty
 	Flagged        bool   // the check itself wants a person to look
+	Unchecked      bool   // the user needs no identity check, so that nothing but a freeze keeps it from going on
 }
 
 // Finding is what a screening found.

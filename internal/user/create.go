@@ -32,17 +32,14 @@ var (
 // without KYC never move. P431 when the country of
 // residence is not served; P411, at the commit, when the partner has used the externalUserId.
 func (s *Service) Create(tx *db.Tx, partner int64, n New) (User, map[string]ledger.State, error) {
-	country, ok := s.catalog.Country(n.Person.Country)
-	if !ok {
-		return User{}, nil, fault.New(fault.ForbiddenCountry)
+	p, err := s.Canonical(n.Person)
+	if err != nil {
+		return User{}, nil, err
 	}
 	u := User{
 		Partner: partner, ID: clock.NewID(), ExternalID: n.ExternalID, Model: n.Model,
 		Verification: NotVerified, CreatedAt: s.clock.Now(),
 	}
-	p := n.Person
-	p.Country, p.Citizenship = country.Code, strings.ToUpper(p.Citizenship)
-	p.Nationality, p.BirthCountry = strings.ToUpper(p.Nationality), strings.ToUpper(p.BirthCountry)
 	person, err := s.values(u, p)
 	if err != nil {
 		return User{}, nil, err
@@ -64,4 +61,16 @@ func (s *Service) Create(tx *db.Tx, partner int64, n New) (User, map[string]ledg
 		balances[e.Code] = ledger.State{Account: id, Posted: money.New(0, e.Currency), Held: money.New(0, e.Currency)}
 	}
 	return u, balances, nil
+}
+
+// Canonical is a person as one is kept: with the catalogue's codes of countries. P431 when the country of residence
+// is not served.
+func (s *Service) Canonical(p Person) (Person, error) {
+	country, ok := s.catalog.Country(p.Country)
+	if !ok {
+		return Person{}, fault.New(fault.ForbiddenCountry)
+	}
+	p.Country, p.Citizenship = country.Code, strings.ToUpper(p.Citizenship)
+	p.Nationality, p.BirthCountry = strings.ToUpper(p.Nationality), strings.ToUpper(p.BirthCountry)
+	return p, nil
 }

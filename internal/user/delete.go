@@ -31,7 +31,7 @@ type Eraser interface {
 }
 
 // Reviewer is told, in the transaction of the change, that the name or the birth date of a user was changed whom
-// an identity check knows under another one.
+// an identity check, or the screening of a user without KYC, knows under another one.
 type Reviewer interface {
 	PersonChanged(tx *db.Tx, u User, before, after Person) error
 }

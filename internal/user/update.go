@@ -54,9 +54,12 @@ func (s *Service) Update(tx *db.Tx, partner int64, externalID string, c Change) 
 	return u, nil
 }
 
-// known tells whether an identity check knows the user, even if it expired or an officer has to decide: the officer
-// must not decide about somebody else than the person that will be verified.
-func (u User) known() bool { return u.Verification != NotVerified || u.Active() || u.UnderReview }
+// known tells whether somebody has judged who the user is: an identity check, even if it expired; an officer who has
+// to decide, and must not decide about somebody else than the person that will be verified; the screening that lets a
+// user without KYC begin.
+func (u User) known() bool {
+	return u.Verification != NotVerified || u.Active() || u.UnderReview || u.Model == NoKYC
+}
 
 // identifying is what tells persons apart.
 func (p Person) identifying() [3]string { return [3]string{p.FirstName, p.LastName, p.BirthDate} }

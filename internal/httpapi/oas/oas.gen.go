@@ -1746,8 +1746,10 @@ type SandboxActivated struct {
 	// verification, kyc-files, poa-files, suspend and unsuspend.
 	ExternalUserId     ExternalUserId     `json:"externalUserId"`
 	VerificationStatus VerificationStatus `json:"verificationStatus"`
-	AttemptStatus      AttemptStatus      `json:"attemptStatus"`
-	ManualReview       bool               `json:"manualReview"`
+
+	// AttemptStatus State of the latest attempt; null for a user without KYC, who has none.
+	AttemptStatus *AttemptStatus `json:"attemptStatus"`
+	ManualReview  bool           `json:"manualReview"`
 }
 
 // SandboxActivation defines model for SandboxActivation.
@@ -3437,8 +3439,9 @@ type ClientInterface interface {
 	// SandboxReviewUserWithBody Decide about a user under review
 	//
 	// Decides, in the place of a compliance officer, about a user whose `manualReview` is true. `OK` verifies the user,
-	// who is activated when nothing else is missing; `REJECTED` refuses the identity check as HIGH_RISK. The webhook *High
-	// Risk KYC Verification* tells the verdict. P464: nobody has to decide about this user.
+	// who is activated when nothing else is missing; `REJECTED` refuses the identity check as HIGH_RISK. A user without KYC
+	// is freed by `OK` and stays frozen after `REJECTED`. The webhook *High Risk KYC Verification* tells the verdict. P464:
+	// nobody has to decide about this user.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3448,8 +3451,9 @@ type ClientInterface interface {
 	// SandboxReviewUser Decide about a user under review
 	//
 	// Decides, in the place of a compliance officer, about a user whose `manualReview` is true. `OK` verifies the user,
-	// who is activated when nothing else is missing; `REJECTED` refuses the identity check as HIGH_RISK. The webhook *High
-	// Risk KYC Verification* tells the verdict. P464: nobody has to decide about this user.
+	// who is activated when nothing else is missing; `REJECTED` refuses the identity check as HIGH_RISK. A user without KYC
+	// is freed by `OK` and stays frozen after `REJECTED`. The webhook *High Risk KYC Verification* tells the verdict. P464:
+	// nobody has to decide about this user.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3588,6 +3592,10 @@ type ClientInterface interface {
 	// check, no IBAN and no cards, and it cannot be turned into an account with KYC. Its balances are one flat list; the
 	// euro stands in it with `0.00` and never moves (P410). Partners of the newer model get P466.
 	//
+	// The person is compared with lists of sanctions and of politically exposed persons. With a hit the account is opened
+	// all the same, and is frozen (`frozenByOperator`, P455) until a compliance officer has decided; the webhook *High Risk
+	// KYC Verification* tells the verdict.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/user/balances/crypto (the `CreateUserWithoutKyc` operationId).
@@ -3598,6 +3606,10 @@ type ClientInterface interface {
 	// For partners of the older model: opens an account that holds coins only. It can be used at once and has no identity
 	// check, no IBAN and no cards, and it cannot be turned into an account with KYC. Its balances are one flat list; the
 	// euro stands in it with `0.00` and never moves (P410). Partners of the newer model get P466.
+	//
+	// The person is compared with lists of sanctions and of politically exposed persons. With a hit the account is opened
+	// all the same, and is frozen (`frozenByOperator`, P455) until a compliance officer has decided; the webhook *High Risk
+	// KYC Verification* tells the verdict.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4481,8 +4493,9 @@ func (c *Client) SandboxDecidePoa(ctx context.Context, externalUserId ExternalUs
 // SandboxReviewUserWithBody Decide about a user under review
 //
 // Decides, in the place of a compliance officer, about a user whose `manualReview` is true. `OK` verifies the user,
-// who is activated when nothing else is missing; `REJECTED` refuses the identity check as HIGH_RISK. The webhook *High
-// Risk KYC Verification* tells the verdict. P464: nobody has to decide about this user.
+// who is activated when nothing else is missing; `REJECTED` refuses the identity check as HIGH_RISK. A user without KYC
+// is freed by `OK` and stays frozen after `REJECTED`. The webhook *High Risk KYC Verification* tells the verdict. P464:
+// nobody has to decide about this user.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4502,8 +4515,9 @@ func (c *Client) SandboxReviewUserWithBody(ctx context.Context, externalUserId E
 // SandboxReviewUser Decide about a user under review
 //
 // Decides, in the place of a compliance officer, about a user whose `manualReview` is true. `OK` verifies the user,
-// who is activated when nothing else is missing; `REJECTED` refuses the identity check as HIGH_RISK. The webhook *High
-// Risk KYC Verification* tells the verdict. P464: nobody has to decide about this user.
+// who is activated when nothing else is missing; `REJECTED` refuses the identity check as HIGH_RISK. A user without KYC
+// is freed by `OK` and stays frozen after `REJECTED`. The webhook *High Risk KYC Verification* tells the verdict. P464:
+// nobody has to decide about this user.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4772,6 +4786,10 @@ func (c *Client) GetTransfer(ctx context.Context, transferId TransferId, reqEdit
 // check, no IBAN and no cards, and it cannot be turned into an account with KYC. Its balances are one flat list; the
 // euro stands in it with `0.00` and never moves (P410). Partners of the newer model get P466.
 //
+// The person is compared with lists of sanctions and of politically exposed persons. With a hit the account is opened
+// all the same, and is frozen (`frozenByOperator`, P455) until a compliance officer has decided; the webhook *High Risk
+// KYC Verification* tells the verdict.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/user/balances/crypto (the `CreateUserWithoutKyc` operationId).
@@ -4792,6 +4810,10 @@ func (c *Client) CreateUserWithoutKycWithBody(ctx context.Context, params *Creat
 // For partners of the older model: opens an account that holds coins only. It can be used at once and has no identity
 // check, no IBAN and no cards, and it cannot be turned into an account with KYC. Its balances are one flat list; the
 // euro stands in it with `0.00` and never moves (P410). Partners of the newer model get P466.
+//
+// The person is compared with lists of sanctions and of politically exposed persons. With a hit the account is opened
+// all the same, and is frozen (`frozenByOperator`, P455) until a compliance officer has decided; the webhook *High Risk
+// KYC Verification* tells the verdict.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -8014,8 +8036,9 @@ type ClientWithResponsesInterface interface {
 	// SandboxReviewUserWithBodyWithResponse Decide about a user under review
 	//
 	// Decides, in the place of a compliance officer, about a user whose `manualReview` is true. `OK` verifies the user,
-	// who is activated when nothing else is missing; `REJECTED` refuses the identity check as HIGH_RISK. The webhook *High
-	// Risk KYC Verification* tells the verdict. P464: nobody has to decide about this user.
+	// who is activated when nothing else is missing; `REJECTED` refuses the identity check as HIGH_RISK. A user without KYC
+	// is freed by `OK` and stays frozen after `REJECTED`. The webhook *High Risk KYC Verification* tells the verdict. P464:
+	// nobody has to decide about this user.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -8025,8 +8048,9 @@ type ClientWithResponsesInterface interface {
 	// SandboxReviewUserWithResponse Decide about a user under review
 	//
 	// Decides, in the place of a compliance officer, about a user whose `manualReview` is true. `OK` verifies the user,
-	// who is activated when nothing else is missing; `REJECTED` refuses the identity check as HIGH_RISK. The webhook *High
-	// Risk KYC Verification* tells the verdict. P464: nobody has to decide about this user.
+	// who is activated when nothing else is missing; `REJECTED` refuses the identity check as HIGH_RISK. A user without KYC
+	// is freed by `OK` and stays frozen after `REJECTED`. The webhook *High Risk KYC Verification* tells the verdict. P464:
+	// nobody has to decide about this user.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -8177,6 +8201,10 @@ type ClientWithResponsesInterface interface {
 	// check, no IBAN and no cards, and it cannot be turned into an account with KYC. Its balances are one flat list; the
 	// euro stands in it with `0.00` and never moves (P410). Partners of the newer model get P466.
 	//
+	// The person is compared with lists of sanctions and of politically exposed persons. With a hit the account is opened
+	// all the same, and is frozen (`frozenByOperator`, P455) until a compliance officer has decided; the webhook *High Risk
+	// KYC Verification* tells the verdict.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/user/balances/crypto (the `CreateUserWithoutKyc` operationId).
@@ -8187,6 +8215,10 @@ type ClientWithResponsesInterface interface {
 	// For partners of the older model: opens an account that holds coins only. It can be used at once and has no identity
 	// check, no IBAN and no cards, and it cannot be turned into an account with KYC. Its balances are one flat list; the
 	// euro stands in it with `0.00` and never moves (P410). Partners of the newer model get P466.
+	//
+	// The person is compared with lists of sanctions and of politically exposed persons. With a hit the account is opened
+	// all the same, and is frozen (`frozenByOperator`, P455) until a compliance officer has decided; the webhook *High Risk
+	// KYC Verification* tells the verdict.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -14764,8 +14796,9 @@ func (c *ClientWithResponses) SandboxDecidePoaWithResponse(ctx context.Context, 
 // SandboxReviewUserWithBodyWithResponse Decide about a user under review
 //
 // Decides, in the place of a compliance officer, about a user whose `manualReview` is true. `OK` verifies the user,
-// who is activated when nothing else is missing; `REJECTED` refuses the identity check as HIGH_RISK. The webhook *High
-// Risk KYC Verification* tells the verdict. P464: nobody has to decide about this user.
+// who is activated when nothing else is missing; `REJECTED` refuses the identity check as HIGH_RISK. A user without KYC
+// is freed by `OK` and stays frozen after `REJECTED`. The webhook *High Risk KYC Verification* tells the verdict. P464:
+// nobody has to decide about this user.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -14781,8 +14814,9 @@ func (c *ClientWithResponses) SandboxReviewUserWithBodyWithResponse(ctx context.
 // SandboxReviewUserWithResponse Decide about a user under review
 //
 // Decides, in the place of a compliance officer, about a user whose `manualReview` is true. `OK` verifies the user,
-// who is activated when nothing else is missing; `REJECTED` refuses the identity check as HIGH_RISK. The webhook *High
-// Risk KYC Verification* tells the verdict. P464: nobody has to decide about this user.
+// who is activated when nothing else is missing; `REJECTED` refuses the identity check as HIGH_RISK. A user without KYC
+// is freed by `OK` and stays frozen after `REJECTED`. The webhook *High Risk KYC Verification* tells the verdict. P464:
+// nobody has to decide about this user.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -15011,6 +15045,10 @@ func (c *ClientWithResponses) GetTransferWithResponse(ctx context.Context, trans
 // check, no IBAN and no cards, and it cannot be turned into an account with KYC. Its balances are one flat list; the
 // euro stands in it with `0.00` and never moves (P410). Partners of the newer model get P466.
 //
+// The person is compared with lists of sanctions and of politically exposed persons. With a hit the account is opened
+// all the same, and is frozen (`frozenByOperator`, P455) until a compliance officer has decided; the webhook *High Risk
+// KYC Verification* tells the verdict.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/user/balances/crypto (the `CreateUserWithoutKyc` operationId).
@@ -15027,6 +15065,10 @@ func (c *ClientWithResponses) CreateUserWithoutKycWithBodyWithResponse(ctx conte
 // For partners of the older model: opens an account that holds coins only. It can be used at once and has no identity
 // check, no IBAN and no cards, and it cannot be turned into an account with KYC. Its balances are one flat list; the
 // euro stands in it with `0.00` and never moves (P410). Partners of the newer model get P466.
+//
+// The person is compared with lists of sanctions and of politically exposed persons. With a hit the account is opened
+// all the same, and is frozen (`frozenByOperator`, P455) until a compliance officer has decided; the webhook *High Risk
+// KYC Verification* tells the verdict.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
