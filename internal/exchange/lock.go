@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -138,8 +139,9 @@ func (s *Service) usable(r db.Reader, partner int64, owner clock.ID, c Create, p
 	}
 	from, to := c.Amount.Currency().Code, c.To.Code
 	now := pinned(s.market.Prices(), pins)
-	if now[from].IsZero() || now[to].IsZero() {
-		return Lock{}, noPrice(from, to)
+	missing := slices.DeleteFunc([]string{from, to}, func(slug string) bool { return !now[slug].IsZero() })
+	if len(missing) > 0 {
+		return Lock{}, noPrice(missing...)
 	}
 	if money.Moved(l.Market[from], l.Market[to], now[from], now[to], s.guard) {
 		return Lock{}, fault.Newf(fault.InvalidLock, "The market has moved too far since the rates were locked: take a new lock.")

@@ -6,6 +6,8 @@
 //
 //	name: what a partner would say happens     (one sentence)
 //	why: what would go wrong otherwise         (optional)
+//	deployment: {guard: "1", currencies: {btc: {maxExposureEur: "5"}}} (a program of the scenario's own, which is slow: what
+//	                                           the operator chose for it)
 //	settings: {wording: older}                 (of the scenario's own, fresh partner)
 //	given:                                     (what exists before the first step)
 //	  waiting: [newcomer]                      (users who are not verified yet)

@@ -20,10 +20,17 @@ type file struct {
 	path        string // below this folder, without the extension
 	Name        string
 	Why         string
+	Deployment  *deployment // when the scenario has a program of its own
 	Settings    map[string]string
 	Given       given
 	Undelivered int
 	Steps       []*step
+}
+
+// deployment is what an operator has chosen for a program.
+type deployment struct {
+	Guard      string                       // kontor serve --exchange-guard; none: off
+	Currencies map[string]map[string]string // more members of currencies in currencies.json, by slug
 }
 
 // given is what exists before the first step.
@@ -142,8 +149,8 @@ func (s *step) check() error {
 		return errors.New("a step says its status and its answer")
 	case s.Parallel == 0 && (s.Statuses != nil || s.Codes != nil || s.Identical || s.Replayed != 0):
 		return errors.New("statuses, codes, identical and replayed belong to parallel calls")
-	case s.Eventually && (s.Parallel > 0 || !strings.HasPrefix(s.Call, "GET ")):
-		return errors.New("eventually belongs to single calls of GET")
+	case s.Eventually && (s.Parallel > 0 || !strings.HasPrefix(s.Call, "GET ") && s.Status < 400):
+		return errors.New("eventually belongs to single calls of GET, and to refusals, which change nothing")
 	case s.Parallel > 0 && (s.Status != 0 || total != s.Parallel*max(len(s.Each), 1)):
 		return fmt.Errorf("the statuses of %d parallel calls must count them all", s.Parallel)
 	case !s.Answer.IsZero() && !s.AnswerContains.IsZero():

@@ -45,6 +45,12 @@ var engines = []db.Engine{db.SQLite, db.Postgres}
 // start runs the program until the test ends, and then checks the invariants on its database.
 func start(t *testing.T, engine db.Engine) *platform {
 	t.Helper()
+	return startWith(t, engine, app.Config{})
+}
+
+// startWith is start with what is the operator's to choose.
+func startWith(t *testing.T, engine db.Engine, chosen app.Config) *platform {
+	t.Helper()
 	document, err := readDocument()
 	if err != nil {
 		t.Fatal(err)
@@ -57,6 +63,7 @@ func start(t *testing.T, engine db.Engine) *platform {
 	a, err := app.Open(ctx, app.Config{
 		Database: dbtest.Target(t, engine), MasterKey: master, Environment: partner.Staging, Bank: sepa.SandboxBank,
 		SandboxDelay: sandboxDelay, Documents: t.TempDir(), Clock: clock.System(), CheckEvents: true,
+		CatalogDir: chosen.CatalogDir, ExchangeGuard: chosen.ExchangeGuard,
 		Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {

@@ -24,10 +24,14 @@ func TestScenarios(t *testing.T) {
 	for _, engine := range engines {
 		t.Run(string(engine), func(t *testing.T) {
 			t.Parallel()
-			p := start(t, engine)
+			shared := start(t, engine)
 			for _, f := range files {
 				t.Run(f.path, func(t *testing.T) {
 					t.Parallel()
+					p := shared
+					if f.Deployment != nil {
+						p = f.Deployment.start(t, engine)
+					}
 					newRun(t, p, f).play(t)
 				})
 			}
