@@ -55,7 +55,6 @@ var final = map[string]bool{
 	"idempotency_pkey":     true, // httpapi replays the stored answer
 	"ledger_transfer_pkey": true, // a posting that a repeated job already made
 
-	"bank_entry_reference_key":  true, // a payment that an earlier statement told of
 	"sandbox_bank_message_pkey": true, // a message that the sandbox's bank has taken
 }
 

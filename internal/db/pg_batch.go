@@ -70,38 +70,32 @@ func newPgBatch(queues []*queue) (*pgBatch, error) {
 	}
 	if len(all.moves) > 0 {
 		all.settle()
-		params := moveParams(all.moves)
-		b.statements = append(b.statements, pgStatement{pgLock, params[:2], binaryFormat}, pgStatement{pgMoves, params, binaryFormat})
+		b.addMoves(all.moves)
 	}
 	return b, nil
 }
 
 // newPgSequence is one queue in its own order. What a command does several times in a row is one statement, if it
-// has a form for that.
+// has a form for that; among INSERTs that follow each other, which do not depend on their order, also what it does
+// here and there.
 func newPgSequence(q *queue) (*pgBatch, error) {
 	b := &pgBatch{}
 	ops := slices.Concat(q.first, q.ops)
 	for len(ops) > 0 {
 		run := 1
-		for run < len(ops) && ops[run].cmd == ops[0].cmd {
+		for run < len(ops) && (ops[run].cmd == ops[0].cmd || ops[run].cmd.insert && ops[0].cmd.insert) {
 			run++
 		}
-		if ops[0].cmd.set == "" || run == 1 {
-			run = 1
-			params, err := textParams(ops[0].args)
-			if err != nil {
+		for _, set := range (pgSets{}).add(ops[:run]) {
+			if err := b.add(set); err != nil {
 				return nil, err
 			}
-			b.statements = append(b.statements, pgStatement{ops[0].cmd.text, params, textFormat})
-		} else {
-			set := pgSets{}.add(ops[:run])[0]
-			params, err := set.params()
-			if err != nil {
-				return nil, err
-			}
-			b.statements = append(b.statements, pgStatement{set.cmd.set, params, binaryFormat})
 		}
 		ops = ops[run:]
+	}
+	if len(q.moves) > fewMoves {
+		b.addMoves(q.moves)
+		return b, nil
 	}
 	for _, m := range q.moves {
 		params, err := textParams([]any{m.partner, m.account, m.posted, m.held})
@@ -111,6 +105,32 @@ func newPgSequence(q *queue) (*pgBatch, error) {
 		b.statements = append(b.statements, pgStatement{pgMove, params, textFormat})
 	}
 	return b, nil
+}
+
+// fewMoves is up to how many accounts are changed one by one.
+const fewMoves = 6
+
+// add adds what a command does with some rows: one statement if the command has a form for that.
+func (b *pgBatch) add(s *pgSet) error {
+	if s.cmd.set != "" && len(s.rows) > 1 {
+		params, err := s.params()
+		b.statements = append(b.statements, pgStatement{s.cmd.set, params, binaryFormat})
+		return err
+	}
+	for _, row := range s.rows {
+		params, err := textParams(row)
+		if err != nil {
+			return err
+		}
+		b.statements = append(b.statements, pgStatement{s.cmd.text, params, textFormat})
+	}
+	return nil
+}
+
+// addMoves adds the changes of many accounts, in the order of accounts.
+func (b *pgBatch) addMoves(moves []move) {
+	params := moveParams(moves)
+	b.statements = append(b.statements, pgStatement{pgLock, params[:2], binaryFormat}, pgStatement{pgMoves, params, binaryFormat})
 }
 
 // Parameters of single statements are sent as text, because the types of their columns are PostgreSQL's to know.

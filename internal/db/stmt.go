@@ -94,6 +94,21 @@ func NewUpdate(table, key, changes, guard string) *Command {
 	return c
 }
 
+// NewDelete registers a DELETE of one row by its key, whose columns are those of NewInsert.
+func NewDelete(table, key string) *Command {
+	keys := describe(table, key)
+	names, one, many := make([]string, len(keys)), make([]string, len(keys)), make([]string, len(keys))
+	for i, c := range keys {
+		names[i] = c.name
+		one[i] = fmt.Sprintf("%s = $%d", c.name, i+1)
+		many[i] = table + "." + c.name + " = old." + c.name
+	}
+	c := &Command{columns: keys, text: "DELETE FROM " + table + " WHERE " + strings.Join(one, " AND ")}
+	c.lite = c.text
+	c.set = "DELETE FROM " + table + " USING " + arrays(keys) + " AS old(" + strings.Join(names, ", ") + ") WHERE " + strings.Join(many, " AND ")
+	return c
+}
+
 var newColumn = regexp.MustCompile(`\bnew\.\w+`)
 
 // describe reads columns with their types.

@@ -44,6 +44,13 @@ func Enqueue(tx *db.Tx, partner int64, kind string, object clock.ID, due time.Ti
 	tx.Write(insertJob, partner, kind, object, due, 0, "", time.Time{}, "", time.Now())
 }
 
+var doneJob = db.NewDelete("job", "partner_id bigint, kind text, object_id uuid")
+
+// Done removes a job whose work the transaction does on the way. A run of it that is under way finds nothing to do.
+func Done(tx *db.Tx, partner int64, kind string, object clock.ID) {
+	tx.Write(doneJob, partner, kind, object)
+}
+
 // Again makes the job that is being handled due once more, as if it were new, instead of done; it commits
 // with the handler's own changes. When the lease has been lost nothing happens, because the job runs
 // elsewhere already.

@@ -24,8 +24,7 @@ var (
 		WHERE status = '` + TransferPending + `' ORDER BY created_at, id LIMIT $1`)
 	insertBatch = db.NewInsert("sepa_batch", "partner_id bigint, id uuid, execute_on bigint, created_at bigint")
 	insertItem  = db.NewInsert("sepa_batch_item", "partner_id bigint, transfer_id uuid, batch_id uuid")
-	processing  = db.NewCommand(`UPDATE sepa_transfer SET status = '` + TransferProcessing + `'
-		WHERE partner_id = $1 AND id = $2 AND status = '` + TransferPending + `'`)
+	processing  = db.NewUpdate("sepa_transfer", "partner_id bigint, id uuid", "status text", "sepa_transfer.status = '"+TransferPending+"'")
 	selectBatch = db.NewQuery(`SELECT execute_on, created_at FROM sepa_batch WHERE partner_id = $1 AND id = $2`)
 	selectItems = db.NewQuery(`SELECT t.partner_id, t.id, t.owner_id, t.amount, t.fee, t.markup, t.title, t.destination_iban,
 			t.receiver, t.reference, t.metadata, t.status, t.hold_id, t.reason, t.returned, t.version, t.created_at
@@ -45,7 +44,7 @@ func (s *Service) send(ctx context.Context, j job.Job) error {
 		if !errors.Is(err, db.ErrNoRows) {
 			return err
 		}
-		refs, err := waiting(tx)
+		refs, err := scanRefs(tx.Rows(selectWaiting, maxBatch))
 		if err != nil || len(refs) == 0 {
 			return err
 		}
@@ -62,9 +61,16 @@ func (s *Service) send(ctx context.Context, j job.Job) error {
 		tx.Write(insertBatch, ledger.Operator, batch, executeOn, now)
 		for _, ref := range refs {
 			tx.Write(insertItem, ref.partner, ref.id, batch)
-			tx.Write(processing, ref.partner, ref.id)
 		}
 		job.Enqueue(tx, ledger.Operator, submitBatch, batch, now)
+		for _, ref := range refs {
+			tx.Write(processing, ref.partner, ref.id, TransferProcessing)
+		}
+		for _, ref := range refs {
+			if ref.id != j.Object {
+				job.Done(tx, ref.partner, sendTransfer, ref.id)
+			}
+		}
 		if len(refs) == maxBatch {
 			j.Again(tx, now) // this job's own transfer may still be among those that wait
 		}
@@ -81,8 +87,7 @@ type ref struct {
 	id      clock.ID
 }
 
-func waiting(r db.Reader) ([]ref, error) {
-	rows := r.Rows(selectWaiting, maxBatch)
+func scanRefs(rows *db.Rows) ([]ref, error) {
 	defer rows.Close()
 	var all []ref
 	for rows.Next() {

@@ -99,7 +99,7 @@ func NewService(c Config) (*Service, error) {
 	c.Jobs.Register(bookDeposit, s.book)
 	c.Jobs.Register(sendTransfer, s.send)
 	c.Jobs.Register(submitBatch, s.submit)
-	c.Jobs.Register(applyEntry, s.apply)
+	c.Jobs.Register(applyEntries, s.apply)
 	return s, nil
 }
 

@@ -2,14 +2,14 @@ package sepa
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
-	"errors"
+	"slices"
 
 	"kontor/internal/clock"
 	"kontor/internal/db"
 	"kontor/internal/job"
 	"kontor/internal/ledger"
-	"kontor/internal/money"
 	"kontor/internal/vault"
 )
 
@@ -20,126 +20,249 @@ const (
 	entryUnknown  = "UNKNOWN"  // a person must look at it
 )
 
-// applyEntry is the job that passes what was booked on to the partner whose transfer it is.
-const applyEntry = "sepa-entry-apply"
-
 var (
 	insertEntry = db.NewInsert("bank_entry", `partner_id bigint, account text, reference text, part text, id uuid, kind text,
 		amount bigint, target_partner bigint, object_id uuid, reason text, detail bytes, booked_on bigint, created_at bigint`)
-	selectEntry = db.NewQuery(`SELECT kind, amount, target_partner, object_id, reason FROM bank_entry
-		WHERE partner_id = $1 AND id = $2`)
-	selectAmount = db.NewQuery(`SELECT amount, status FROM sepa_transfer WHERE partner_id = $1 AND id = $2`)
-	countEntries = db.NewQuery(`SELECT COUNT(*) FROM bank_entry WHERE partner_id = $1 AND object_id = $2 AND kind = $3`)
+	selectKnown = db.NewQuery(`SELECT reference, part FROM bank_entry
+		WHERE partner_id = $1 AND account = $2 AND reference IN (` + db.List(3) + `)`)
+	// selectSent finds transfers by their ids alone: the bank does not know of partners.
+	selectSent = db.NewQuery(`SELECT t.partner_id, t.id, t.amount, t.status
+		FROM sepa_batch_item i JOIN sepa_transfer t ON t.partner_id = i.partner_id AND t.id = i.transfer_id
+		WHERE i.transfer_id IN (` + db.List(1) + `)`)
+	selectBooked = db.NewQuery(`SELECT object_id, kind FROM bank_entry
+		WHERE partner_id = $1 AND kind <> '` + entryUnknown + `' AND object_id IN (` + db.List(2) + `)`)
 )
 
 // Book takes payments that the bank has booked on the collective account. Each is booked once in the operator's
-// book, however often it is told: against clearing when it is a transfer's, which is then passed on to its partner,
-// and else against the operator's suspense account, where a person must look at it.
+// book, however often it is told: against clearing when it is known whose it is, to be passed on to that partner,
+// and else against the operator's suspense account, where a person must look at it. Many are booked in one
+// transaction, with one job for each partner whose payments are among them.
 func (s *Service) Book(ctx context.Context, entries []Entry) error {
-	for _, e := range entries {
-		err := s.bookEntry(ctx, e)
-		if err != nil && !db.Violates(err, "bank_entry_reference_key") {
+	return together(ctx, entries, func(some []Entry) error {
+		lines, err := s.lines(some)
+		if err != nil {
 			return err
+		}
+		return s.db.Update(ctx, func(tx *db.Tx) error { return s.bookLines(tx, lines) })
+	})
+}
+
+// line is a payment on its way into the operator's book.
+type line struct {
+	Entry
+	id     clock.ID // of its row
+	detail []byte   // sealed: parties and remittance information
+	kind   string
+	target ref // whose it is; nobody's if that is unknown
+}
+
+// lines prepares what needs no transaction. The ids of lines that are booked together follow one another, so that
+// the id of the first names them all.
+func (s *Service) lines(entries []Entry) ([]line, error) {
+	all := make([]line, len(entries))
+	first := firstOf(clock.NewID())
+	for i, e := range entries {
+		l := line{Entry: e, id: nth(first, i)}
+		detail, err := json.Marshal(map[string]string{
+			"debtor": e.Debtor, "creditor": e.Creditor, "title": e.Title, "endToEnd": e.EndToEnd,
+		})
+		if err != nil {
+			return nil, err
+		}
+		l.detail, err = s.vault.Seal(vault.Place{Table: "bank_entry", Column: "detail", Row: l.id.String()}, detail)
+		if err != nil {
+			return nil, err
+		}
+		all[i] = l
+	}
+	return all, nil
+}
+
+// lineBits are the last bits of the ids of lines: they number those that are booked together.
+const lineBits = 12
+
+// firstOf makes an id the first of a row of ids.
+func firstOf(id clock.ID) clock.ID { return nth(id, 0) }
+
+// lastOf is the last id in the row of the given one.
+func lastOf(id clock.ID) clock.ID { return nth(id, 1<<lineBits-1) }
+
+func nth(id clock.ID, i int) clock.ID {
+	const mask = 1<<lineBits - 1
+	end := binary.BigEndian.Uint16(id[14:])
+	binary.BigEndian.PutUint16(id[14:], end&^mask|uint16(i)&mask) //nolint:gosec // i is below 1 << lineBits
+	return id
+}
+
+// bookLines books those of the lines that are not booked yet.
+func (s *Service) bookLines(tx *db.Tx, lines []line) error {
+	lines, err := fresh(tx, lines)
+	if err != nil || len(lines) == 0 {
+		return err
+	}
+	if err := s.classify(tx, lines); err != nil {
+		return err
+	}
+	var accounts [3]clock.ID
+	for i, purpose := range []ledger.Purpose{ledger.Bank, ledger.Clearing, ledger.Suspense} {
+		if accounts[i], err = ledger.FindAccount(tx, ledger.Operator, ledger.PartnerItself, purpose, s.euro); err != nil {
+			return err
+		}
+	}
+	bank, clearing, suspense := accounts[0], accounts[1], accounts[2]
+	now := s.clock.Now()
+	var partners []int64
+	for _, l := range lines {
+		other := clearing
+		if l.kind == entryUnknown {
+			other = suspense
+		} else if !slices.Contains(partners, l.target.partner) {
+			partners = append(partners, l.target.partner)
+		}
+		tx.Write(insertEntry, ledger.Operator, string(l.Account), l.Reference, l.Part, l.id, l.kind, l.Amount.Units(),
+			l.target.partner, l.target.id, l.Reason, l.detail, l.Day, now)
+		leg := ledger.Leg{Name: "amount", Debit: bank, Credit: other, Amount: l.Amount}
+		if l.Amount.Sign() < 0 {
+			leg.Debit, leg.Credit, leg.Amount = other, bank, l.Amount.Neg()
+		}
+		ledger.Post(tx, ledger.Operator, ledger.Operation{Type: TransferOperation, ID: l.id}, now, leg)
+	}
+	for _, partner := range partners {
+		job.Enqueue(tx, partner, applyEntries, firstOf(lines[0].id), now)
+	}
+	tx.AfterCommit(s.jobs.Wake)
+	return nil
+}
+
+// lineKey is what a bank knows a payment by.
+type lineKey struct{ account, reference, part string }
+
+func (l line) key() lineKey { return lineKey{string(l.Account), l.Reference, l.Part} }
+
+// fresh leaves out what is booked already, and what is told twice.
+func fresh(r db.Reader, lines []line) ([]line, error) {
+	known := map[lineKey]bool{}
+	references := map[string][]string{}
+	for _, l := range lines {
+		references[string(l.Account)] = append(references[string(l.Account)], l.Reference)
+	}
+	for account, some := range references {
+		for _, args := range db.Lists(some, ledger.Operator, account) {
+			rows := r.Rows(selectKnown, args...)
+			for rows.Next() {
+				k := lineKey{account: account}
+				if err := rows.Scan(&k.reference, &k.part); err != nil {
+					return nil, err
+				}
+				known[k] = true
+			}
+			if err := rows.Err(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	var left []line
+	for _, l := range lines {
+		if !known[l.key()] {
+			known[l.key()] = true
+			left = append(left, l)
+		}
+	}
+	return left, nil
+}
+
+// classify tells what each line is, and whose.
+func (s *Service) classify(r db.Reader, lines []line) error {
+	var ids []clock.ID
+	for _, l := range lines {
+		if id, ok := transferID(l.EndToEnd); ok {
+			ids = append(ids, id)
+		}
+	}
+	sent, err := findSent(r, ids)
+	if err != nil {
+		return err
+	}
+	booked, err := findBooked(r, ids)
+	if err != nil {
+		return err
+	}
+	for i := range lines {
+		l := &lines[i]
+		l.kind, l.target = entryUnknown, ref{}
+		id, _ := transferID(l.EndToEnd)
+		t, ours := sent[id]
+		if !ours {
+			continue
+		}
+		key := bookedKey{id, t.kindOf(l.Entry)}
+		if key.kind != entryUnknown && !booked[key] {
+			booked[key] = true
+			l.kind, l.target = key.kind, ref{t.partner, id}
 		}
 	}
 	return nil
 }
 
-func (s *Service) bookEntry(ctx context.Context, e Entry) error {
-	t, ours, err := s.target(ctx, e.EndToEnd)
-	if err != nil {
-		return err
-	}
-	detail, err := json.Marshal(map[string]string{"debtor": e.Debtor, "creditor": e.Creditor, "title": e.Title, "endToEnd": e.EndToEnd})
-	if err != nil {
-		return err
-	}
-	id := clock.NewID()
-	sealed, err := s.vault.Seal(vault.Place{Table: "bank_entry", Column: "detail", Row: id.String()}, detail)
-	if err != nil {
-		return err
-	}
-	return s.db.Update(ctx, func(tx *db.Tx) error {
-		kind := entryUnknown
-		if ours {
-			if kind, err = s.kindOf(tx, t, e); err != nil {
-				return err
-			}
-		}
-		target := t
-		if kind == entryUnknown {
-			target = ref{}
-		}
-		bank, err := ledger.FindAccount(tx, ledger.Operator, ledger.PartnerItself, ledger.Bank, s.euro)
-		if err != nil {
-			return err
-		}
-		against := ledger.Clearing
-		if kind == entryUnknown {
-			against = ledger.Suspense
-		}
-		other, err := ledger.FindAccount(tx, ledger.Operator, ledger.PartnerItself, against, s.euro)
-		if err != nil {
-			return err
-		}
-		now := s.clock.Now()
-		tx.Write(insertEntry, ledger.Operator, string(e.Account), e.Reference, e.Part, id, kind, e.Amount.Units(), target.partner,
-			target.id, e.Reason, sealed, e.Day, now)
-		leg := ledger.Leg{Name: "amount", Debit: bank, Credit: other, Amount: e.Amount}
-		if e.Amount.Sign() < 0 {
-			leg.Debit, leg.Credit, leg.Amount = other, bank, e.Amount.Neg()
-		}
-		ledger.Post(tx, ledger.Operator, ledger.Operation{Type: TransferOperation, ID: id}, now, leg)
-		if kind != entryUnknown {
-			job.Enqueue(tx, ledger.Operator, applyEntry, id, now)
-			tx.AfterCommit(s.jobs.Wake)
-		}
-		return nil
-	})
+// sent is what a transfer that the bank has got is to what the bank books.
+type sent struct {
+	partner int64
+	units   int64
+	status  string
 }
 
-// kindOf tells what a booked payment is to the transfer that it names. What does not fit, a debit of another
-// amount or a second return, say, is for a person.
-func (s *Service) kindOf(r db.Reader, t ref, e Entry) (string, error) {
-	var units int64
-	var status string
-	if err := r.Row(selectAmount, t.partner, t.id).Scan(&units, &status); err != nil {
-		return "", err
-	}
-	kind := entryUnknown
+// kindOf tells what a booked payment is to the transfer that it names. What does not fit, a debit of another amount,
+// say, is for a person; so is what comes a second time.
+func (t sent) kindOf(e Entry) string {
 	switch {
-	case status == TransferFailed:
-	case e.Amount.Units() == -units:
-		kind = entryTransfer
-	case e.Returned && e.Amount.Sign() > 0 && e.Amount.Units() <= units:
-		kind = entryReturn
+	case t.status == TransferFailed:
+	case e.Amount.Units() == -t.units:
+		return entryTransfer
+	case e.Returned && e.Amount.Sign() > 0 && e.Amount.Units() <= t.units:
+		return entryReturn
 	}
-	var earlier int64
-	err := r.Row(countEntries, ledger.Operator, t.id, kind).Scan(&earlier)
-	if earlier > 0 {
-		kind = entryUnknown
-	}
-	return kind, err
+	return entryUnknown
 }
 
-// apply passes an entry on to the partner's book.
-func (s *Service) apply(ctx context.Context, j job.Job) error {
-	var kind, reason string
-	var units int64
-	var t ref
-	err := s.db.View(ctx, func(r db.Reader) error {
-		return r.Row(selectEntry, ledger.Operator, j.Object).Scan(&kind, &units, &t.partner, &t.id, &reason)
-	})
-	if err != nil {
-		return err
-	}
-	return s.db.Update(ctx, func(tx *db.Tx) error {
-		switch kind {
-		case entryTransfer:
-			return s.end(tx, t, Status{Settled: true})
-		case entryReturn:
-			return s.comeBack(tx, t, money.New(units, s.euro), reason)
+func findSent(r db.Reader, ids []clock.ID) (map[clock.ID]sent, error) {
+	all := make(map[clock.ID]sent, len(ids))
+	for _, args := range db.Lists(ids) {
+		rows := r.Rows(selectSent, args...)
+		for rows.Next() {
+			var id clock.ID
+			var t sent
+			if err := rows.Scan(&t.partner, &id, &t.units, &t.status); err != nil {
+				return nil, err
+			}
+			all[id] = t
 		}
-		return errors.New("sepa: a job for an entry that is nobody's")
-	})
+		if err := rows.Err(); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// bookedKey is what can be booked of an object once.
+type bookedKey struct {
+	id   clock.ID
+	kind string
+}
+
+func findBooked(r db.Reader, ids []clock.ID) (map[bookedKey]bool, error) {
+	all := make(map[bookedKey]bool, len(ids))
+	for _, args := range db.Lists(ids, ledger.Operator) {
+		rows := r.Rows(selectBooked, args...)
+		for rows.Next() {
+			var k bookedKey
+			if err := rows.Scan(&k.id, &k.kind); err != nil {
+				return nil, err
+			}
+			all[k] = true
+		}
+		if err := rows.Err(); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }

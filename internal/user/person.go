@@ -30,15 +30,15 @@ type Established struct {
 	At                  time.Time
 }
 
+const personColumns = `email, phone, first_name, last_name, street, street_number, city, post_code, country, citizenship,
+	nationality, birth_country, birth_date, document_type, document_number, national_number`
+
 var (
 	insertPerson = db.NewInsert("person", `partner_id bigint, user_id uuid, email text, phone text, first_name text,
 		last_name text, street text, street_number text, city text, post_code text, country text, citizenship text,
 		nationality text, birth_country text, birth_date text, document_type text, document_number bytes,
 		national_number bytes`)
-	selectPerson = db.NewQuery(`
-		SELECT email, phone, first_name, last_name, street, street_number, city, post_code, country, citizenship,
-			nationality, birth_country, birth_date, document_type, document_number, national_number
-		FROM person WHERE partner_id = $1 AND user_id = $2`)
+	selectPerson = db.NewQuery(`SELECT user_id, ` + personColumns + ` FROM person WHERE partner_id = $1 AND user_id = $2`)
 	updatePerson = db.NewCommand(`
 		UPDATE person SET email = $3, phone = $4, first_name = $5, last_name = $6, street = $7, street_number = $8,
 			city = $9, post_code = $10, country = $11, citizenship = $12, nationality = $13, birth_country = $14,
@@ -77,20 +77,25 @@ func (s *Service) values(u User, p Person) ([]any, error) {
 
 // FindPerson reads and decrypts a user's personal data; db.ErrNoRows when they were erased.
 func (s *Service) FindPerson(r db.Reader, u User) (Person, error) {
+	var id clock.ID
+	return s.scanPerson(r.Row(selectPerson, u.Partner, u.ID), &id)
+}
+
+func (s *Service) scanPerson(row db.Scanner, id *clock.ID) (Person, error) {
 	var p Person
 	var document, national []byte
-	err := r.Row(selectPerson, u.Partner, u.ID).Scan(&p.Email, &p.Phone, &p.FirstName, &p.LastName, &p.Street,
+	err := row.Scan(id, &p.Email, &p.Phone, &p.FirstName, &p.LastName, &p.Street,
 		&p.StreetNumber, &p.City, &p.PostCode, &p.Country, &p.Citizenship, &p.Nationality, &p.BirthCountry,
 		&p.BirthDate, &p.DocumentType, &document, &national)
 	if err != nil {
 		return Person{}, err
 	}
-	plain, err := s.vault.Open(place(u.ID, "document_number"), document)
+	plain, err := s.vault.Open(place(*id, "document_number"), document)
 	if err != nil {
 		return Person{}, err
 	}
 	p.DocumentNumber = string(plain)
-	plain, err = s.vault.Open(place(u.ID, "national_number"), national)
+	plain, err = s.vault.Open(place(*id, "national_number"), national)
 	p.NationalNumber = string(plain)
 	return p, err
 }
