@@ -32,6 +32,8 @@ type Handler func(ctx context.Context, j Job) error
 var (
 	insertJob = db.NewInsert("job", `partner_id bigint, kind text, object_id uuid, due_at bigint, attempts bigint,
 		node text, leased_until bigint, outcome text, created_at bigint`)
+	insertOnce = db.NewInsertOnce("job", `partner_id bigint, kind text, object_id uuid, due_at bigint, attempts bigint,
+		node text, leased_until bigint, outcome text, created_at bigint`, "partner_id, kind, object_id")
 	againJob = db.NewCommand(`
 		UPDATE job SET due_at = $5, attempts = 0, node = '', leased_until = 0, outcome = ''
 		WHERE partner_id = $1 AND kind = $2 AND object_id = $3 AND node = $4`)
@@ -49,6 +51,12 @@ var doneJob = db.NewDelete("job", "partner_id bigint, kind text, object_id uuid"
 // Done removes a job whose work the transaction does on the way. A run of it that is under way finds nothing to do.
 func Done(tx *db.Tx, partner int64, kind string, object clock.ID) {
 	tx.Write(doneJob, partner, kind, object)
+}
+
+// EnqueueOnce is Enqueue where the same job may wait already, with the same due time. One that runs at this moment
+// counts as waiting too: what it has not seen must not be lost by it.
+func EnqueueOnce(tx *db.Tx, partner int64, kind string, object clock.ID, due time.Time) {
+	tx.Write(insertOnce, partner, kind, object, due, 0, "", time.Time{}, "", time.Now())
 }
 
 // Again makes the job that is being handled due once more, as if it were new, instead of done; it commits

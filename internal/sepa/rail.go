@@ -62,3 +62,15 @@ type Entry struct {
 	Title     string
 	Day       time.Time
 }
+
+// Statement is the bank's account of a day on the collective account, or of a part of it: every payment that it booked
+// between two balances.
+type Statement struct {
+	Account          iban.IBAN
+	ID               string    // the bank's own, unique on the account and day
+	Sequence         int64     // the bank's own number; 0: it gave none
+	Day              time.Time // of the closing balance
+	MadeAt           time.Time
+	Opening, Closing money.Amount // booked; they differ by the sum of the lines
+	Lines            []Entry
+}

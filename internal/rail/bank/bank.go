@@ -23,6 +23,8 @@ type Receiver interface {
 	Report(ctx context.Context, statuses []sepa.Status) error
 	ReportBatch(ctx context.Context, batch clock.ID, settled bool, reason string) error
 	Book(ctx context.Context, entries []sepa.Entry) error
+	// KeepStatement follows Book with the same lines: the statement is one for reconciliation.
+	KeepStatement(ctx context.Context, s sepa.Statement) error
 }
 
 // Account is the operator's collective account.
@@ -71,13 +73,29 @@ func (a Account) take(ctx context.Context, document []byte, to Receiver) error {
 			}
 		}
 		for _, s := range d.Statements {
-			if err := to.Book(ctx, entries(s)); err != nil {
+			if err := takeStatement(ctx, s, to); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
 	return iso20022.ErrKind // a message of ours has come back
+}
+
+// takeStatement books the payments of a statement, and then has it kept, if it has both balances. Kept it was booked
+// whole; after a crash in between it is taken again, and each payment is booked once all the same.
+func takeStatement(ctx context.Context, s iso20022.Statement, to Receiver) error {
+	lines := entries(s)
+	if err := to.Book(ctx, lines); err != nil {
+		return err
+	}
+	if s.Kind != iso20022.EndOfDay || s.Opening == nil || s.Closing == nil {
+		return nil
+	}
+	return to.KeepStatement(ctx, sepa.Statement{
+		Account: s.Account, ID: s.ID, Sequence: s.Sequence, Day: s.Closing.Day, MadeAt: s.CreatedAt,
+		Opening: s.Opening.Amount, Closing: s.Closing.Amount, Lines: lines,
+	})
 }
 
 // report passes on what a status report says: of the whole message, of batches, and of transfers. What is neither

@@ -58,6 +58,8 @@ type SandboxConfig struct {
 func NewSandbox(c SandboxConfig) *Sandbox {
 	s := &Sandbox{account: c.Account, db: c.DB, vault: c.Vault, clock: c.Clock, delay: c.Delay, jobs: c.Jobs, receiver: c.Receiver}
 	c.Jobs.Register(tellAnswer, s.tell)
+	c.Jobs.Register(closeDay, s.closeDay)
+	c.Jobs.Register(tellStatement, s.tellStatement)
 	return s
 }
 
@@ -231,11 +233,22 @@ func (s *Sandbox) tell(ctx context.Context, j job.Job) error {
 	if err != nil {
 		return err
 	}
-	if err := s.account.take(ctx, document, s.receiver); err != nil {
-		return fmt.Errorf("the sandbox's bank: %w", err)
+	if err := s.enter(ctx, document); err != nil {
+		return err
+	}
+	if err := s.send(ctx, document); err != nil {
+		return err
 	}
 	return s.db.Update(ctx, func(tx *db.Tx) error {
 		tx.Write(deleteAnswer, ledger.Operator, j.Object)
 		return nil
 	})
+}
+
+// send gives Kontor a document.
+func (s *Sandbox) send(ctx context.Context, document []byte) error {
+	if err := s.account.take(ctx, document, s.receiver); err != nil {
+		return fmt.Errorf("the sandbox's bank: %w", err)
+	}
+	return nil
 }

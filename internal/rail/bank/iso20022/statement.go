@@ -24,6 +24,7 @@ type Statement struct {
 	Kind             Kind
 	MessageID        string
 	ID               string
+	Sequence         int64 // the bank's own number of the statement; 0 when it gave none
 	CreatedAt        time.Time
 	Account          iban.IBAN
 	BIC              string   // of the bank that keeps it
@@ -66,6 +67,7 @@ type xmlStatements struct {
 
 type xmlStatement struct {
 	ID        string       `xml:"Id"`
+	Number    string       `xml:"ElctrncSeqNb,omitempty"`
 	CreatedAt string       `xml:"CreDtTm"`
 	Account   *xmlHolder   `xml:"Acct"`
 	Balances  []xmlBalance `xml:"Bal"`
@@ -219,6 +221,7 @@ func (x *xmlStatements) read(kind Kind) ([]Statement, error) {
 func (x xmlStatement) read() (Statement, error) {
 	s := Statement{ID: strings.TrimSpace(x.ID)}
 	s.CreatedAt, _ = time.Parse(timeForm, strings.TrimSpace(x.CreatedAt))
+	s.Sequence, _ = strconv.ParseInt(strings.TrimSpace(x.Number), 10, 64) // not a number: none
 	if x.Account == nil || x.Account.number() == "" {
 		return s, fmt.Errorf("%w: a statement without account", ErrForm)
 	}
@@ -351,6 +354,9 @@ func WriteStatement(s Statement) ([]byte, error) {
 	x := xmlStatement{
 		ID: s.ID, CreatedAt: s.CreatedAt.UTC().Format(timeForm),
 		Account: &xmlHolder{xmlAccount{IBAN: string(s.Account)}, "EUR", newAgent(s.BIC)},
+	}
+	if s.Sequence > 0 {
+		x.Number = strconv.FormatInt(s.Sequence, 10)
 	}
 	for _, e := range s.Entries {
 		x.Entries = append(x.Entries, newEntry(e))
