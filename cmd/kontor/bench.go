@@ -19,6 +19,7 @@ import (
 type benchCommand struct {
 	Transfer benchTransfer `cmd:"" help:"Internal transfers, each one a durable commit, and the ratio to what the engine itself can do."`
 	Exchange benchExchange `cmd:"" help:"Currency exchanges, each one with its rate lock."`
+	SEPA     benchSEPA     `cmd:"" name:"sepa" help:"SEPA transfers that are accepted, and a bank's statement that is booked."`
 	Read     benchRead     `cmd:"" help:"Balances and details of transfers."`
 	Webhooks benchWebhooks `cmd:"" help:"Deliveries to live receivers: from a backlog, under load, and when little happens."`
 	Idle     benchIdle     `cmd:"" help:"The start of a sandbox on an empty database, and what it uses while it idles."`
@@ -108,6 +109,23 @@ func (c benchExchange) Run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	return bench.Exchange(ctx, cfg)
+}
+
+// benchSEPA is kontor bench sepa.
+type benchSEPA struct {
+	benchFlags
+	clientFlags
+	Scenario []string `help:"accept: orders over HTTP; book: a statement into the operator's book; through: into all partners' books." enum:"accept,book,through" default:"accept,book,through"`
+	Lines    int      `help:"How many lines the statement has." default:"50000"`
+}
+
+// Run prints each cell as it is measured.
+func (c benchSEPA) Run(ctx context.Context, out io.Writer) error {
+	cfg, err := c.config(out)
+	if err := errors.Join(err, c.apply(&cfg), positive("--lines", c.Lines)); err != nil {
+		return err
+	}
+	return bench.SEPA(ctx, cfg, c.Scenario, c.Lines)
 }
 
 // benchRead is kontor bench read.

@@ -34,6 +34,13 @@ func TestBench(t *testing.T) {
 			1,
 		},
 		{"exchange", []string{"--clients", "2", "--accounts", "20"}, 1, nil, []string{"perSecond", "p50Ms", "p99Ms", "p999Ms", "rssMb"}, 0},
+		{
+			"sepa",
+			[]string{"--clients", "2", "--accounts", "20", "--lines", "60"},
+			3, nil,
+			[]string{"perSecond", "rssMb"},
+			0,
+		},
 		{"read", []string{"--clients", "2", "--accounts", "20", "--scenario", "mixed"}, 1, nil, []string{"perSecond", "p50Ms", "p99Ms", "p999Ms", "rssMb"}, 0},
 		{
 			"webhooks",

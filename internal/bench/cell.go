@@ -22,6 +22,7 @@ type Cell struct {
 	Partners int    `json:"partners,omitempty"`
 	Dead     int    `json:"dead,omitempty"`    // how many of the partners' receivers are dead
 	Backlog  int    `json:"backlog,omitempty"` // events that waited at the start
+	Lines    int    `json:"lines,omitempty"`   // of the statement
 
 	PerSecond float64 `json:"perSecond"` // successful operations; deliveries to live receivers in webhooks
 	P50Ms     float64 `json:"p50Ms"`
@@ -147,6 +148,9 @@ func (c Cell) more() string {
 	}
 	if c.Backlog > 0 {
 		parts = append(parts, fmt.Sprintf("backlog of %d", c.Backlog))
+	}
+	if c.Lines > 0 {
+		parts = append(parts, fmt.Sprintf("%d lines", c.Lines))
 	}
 	if c.TransfersPerSecond != nil {
 		parts = append(parts, fmt.Sprintf("%.0f transfers/s", *c.TransfersPerSecond))

@@ -110,7 +110,7 @@ func (p place) masterKey() ([]byte, error) {
 // open opens a partner who has the money of its future users, and whose requests are not limited.
 func (p *partnerAccess) open(ctx context.Context, a *app.App, users int) error {
 	made, err := a.Partners.Create(ctx, map[string]string{
-		"legalName": "Test Partner", "rateLimit": "0", "locks.perMinute": "10000", "webhook.ratePerSecond": "100000", "webhook.concurrency": "32",
+		"legalName": "Test Partner", "rateLimit": "0", "sepaLevel": "2", "locks.perMinute": "10000", "webhook.ratePerSecond": "100000", "webhook.concurrency": "32",
 	})
 	if err != nil {
 		return err
@@ -203,6 +203,14 @@ func fund(ctx context.Context, a *app.App, id int64, users []string, made []cloc
 
 // settle runs the workers until no event waits.
 func settle(ctx context.Context, a *app.App) error {
+	return workUntil(ctx, a, func(r db.Reader) (bool, error) {
+		waiting, err := event.ReadBacklog(r)
+		return waiting.Pending == 0, err
+	})
+}
+
+// workUntil runs the workers until something is so.
+func workUntil(ctx context.Context, a *app.App, done func(db.Reader) (bool, error)) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan error, 1)
@@ -215,12 +223,12 @@ func settle(ctx context.Context, a *app.App) error {
 			return errors.Join(err, ctx.Err())
 		case <-again.C:
 		}
-		var waiting event.Backlog
+		ready := false
 		err := a.DB.View(ctx, func(r db.Reader) (err error) {
-			waiting, err = event.ReadBacklog(r)
+			ready, err = done(r)
 			return err
 		})
-		if err == nil && waiting.Pending > 0 {
+		if err == nil && !ready {
 			continue
 		}
 		stop()

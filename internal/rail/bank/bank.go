@@ -56,9 +56,9 @@ func (a Account) render(b sepa.Batch) ([]byte, error) {
 	return m.Write()
 }
 
-// take reads a document of the bank and passes on what it says. Errors of iso20022 and ErrAccount are the
+// Take reads a document of the bank and passes on what it says. Errors of iso20022 and ErrAccount are the
 // document's; all others are the receiver's, and the document is to be taken again.
-func (a Account) take(ctx context.Context, document []byte, to Receiver) error {
+func (a Account) Take(ctx context.Context, document []byte, to Receiver) error {
 	d, err := iso20022.Read(bytes.NewReader(document))
 	if err != nil {
 		return err

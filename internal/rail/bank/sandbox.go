@@ -247,7 +247,7 @@ func (s *Sandbox) tell(ctx context.Context, j job.Job) error {
 
 // send gives Kontor a document.
 func (s *Sandbox) send(ctx context.Context, document []byte) error {
-	if err := s.account.take(ctx, document, s.receiver); err != nil {
+	if err := s.account.Take(ctx, document, s.receiver); err != nil {
 		return fmt.Errorf("the sandbox's bank: %w", err)
 	}
 	return nil
