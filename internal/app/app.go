@@ -331,7 +331,7 @@ func Verify(ctx context.Context, d *db.DB) ([]string, error) {
 	}
 	err = d.Snapshot(ctx, func(r db.Reader) error {
 		for _, verify := range []func(context.Context, db.Reader) ([]string, error){
-			ledger.Verify, event.Verify, user.Verify, transfer.Verify, exchange.Verify, sepa.Verify, identity.Verify,
+			ledger.Verify, event.Verify, user.Verify, transfer.Verify, exchange.Verify, sepa.Verify, sepa.VerifyBank, identity.Verify,
 			adjustment.Verify, audit.Verify,
 		} {
 			found, err := verify(ctx, r)
