@@ -38,7 +38,7 @@ var (
 // and else against the operator's suspense account, where a person must look at it. Many are booked in one
 // transaction, with one job for each partner whose payments are among them.
 func (s *Service) Book(ctx context.Context, entries []Entry) error {
-	return together(ctx, entries, func(some []Entry) error {
+	return sideBySide(ctx, entries, func(some []Entry) error {
 		lines, err := s.lines(some)
 		if err != nil {
 			return err

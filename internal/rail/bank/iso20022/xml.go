@@ -19,12 +19,12 @@ func decode(r io.Reader, size int64, into any) error {
 	limited := &limitedReader{from: r, left: size}
 	plain := xml.NewDecoder(limited)
 	plain.Strict = true
-	tokens := &tokens{from: plain}
-	d := xml.NewTokenDecoder(tokens)
-	err := d.Decode(into)
+	ahead, stop := readAhead(&tokens{from: plain})
+	err := xml.NewTokenDecoder(ahead).Decode(into)
 	if err == nil {
-		err = tokens.rest()
+		err = ahead.rest()
 	}
+	stop()
 	switch {
 	case err == nil:
 		return nil
@@ -66,7 +66,7 @@ type tokens struct {
 }
 
 func (t *tokens) Token() (xml.Token, error) {
-	token, err := t.from.Token()
+	token, err := t.from.RawToken() // the decoder that follows matches elements and namespaces
 	if err != nil {
 		return token, err
 	}
@@ -87,10 +87,87 @@ func (t *tokens) Token() (xml.Token, error) {
 	return token, nil
 }
 
+const (
+	aheadSize = 512 // tokens that are passed on together
+	aheadMost = 4   // times as many are read ahead
+)
+
+// ahead passes on tokens that are read meanwhile in a goroutine of its own: of a large statement, reading takes as long
+// as decoding, and the two share the processors so.
+type ahead struct {
+	some []xml.Token
+	from <-chan []xml.Token
+	err  error // why there are no more; to be read when from is closed
+}
+
+// readAhead begins to read. stop ends it, and returns when it has ended.
+func readAhead(from *tokens) (a *ahead, stop func()) {
+	read, over := make(chan []xml.Token, aheadMost), make(chan struct{})
+	a = &ahead{from: read}
+	go func() {
+		defer close(read)
+		for {
+			some := make([]xml.Token, 0, aheadSize)
+			for len(some) < aheadSize && a.err == nil {
+				var token xml.Token
+				if token, a.err = from.Token(); a.err == nil {
+					some = append(some, lasting(token))
+				}
+			}
+			select {
+			case read <- some:
+			case <-over:
+				return
+			}
+			if a.err != nil {
+				return
+			}
+		}
+	}()
+	return a, func() {
+		close(over)
+		for range read { // what was read already
+		}
+	}
+}
+
+// lasting copies what the decoder will write over. Indentation means nothing, so that it is not kept.
+func lasting(token xml.Token) xml.Token {
+	if text, ok := token.(xml.CharData); ok && len(text) > 0 && text[0] == '\n' && isSpace(text) {
+		return xml.CharData(nil)
+	}
+	if _, ok := token.(xml.StartElement); ok {
+		return token // it is new each time
+	}
+	return xml.CopyToken(token)
+}
+
+// Token is the next token.
+func (a *ahead) Token() (xml.Token, error) {
+	for len(a.some) == 0 {
+		var ok bool
+		if a.some, ok = <-a.from; !ok {
+			return nil, a.err
+		}
+	}
+	token := a.some[0]
+	a.some = a.some[1:]
+	return token, nil
+}
+
+func isSpace(text []byte) bool {
+	for _, c := range text {
+		if c != ' ' && c != '\n' && c != '\r' && c != '\t' {
+			return false
+		}
+	}
+	return true
+}
+
 // rest makes sure that nothing follows the message but space and comments.
-func (t *tokens) rest() error {
+func (a *ahead) rest() error {
 	for {
-		token, err := t.Token()
+		token, err := a.Token()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
@@ -100,10 +177,8 @@ func (t *tokens) rest() error {
 		switch token := token.(type) {
 		case xml.Comment:
 		case xml.CharData:
-			for _, c := range token {
-				if c != ' ' && c != '\n' && c != '\r' && c != '\t' {
-					return ErrForm
-				}
+			if !isSpace(token) {
+				return ErrForm
 			}
 		default:
 			return ErrForm
