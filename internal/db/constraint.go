@@ -56,6 +56,9 @@ var final = map[string]bool{
 	"ledger_transfer_pkey": true, // a posting that a repeated job already made
 
 	"sandbox_bank_message_pkey": true, // a message that the sandbox's bank has taken
+	"bank_file_out_pkey":        true, // a message for which another run has staged a file
+	"bank_file_in_digest_key":   true, // a file that another run has taken
+	"bank_file_in_message_key":  true, // a message that another run has taken
 }
 
 // stale are checks that only an outdated read can violate: running again mends it.

@@ -41,6 +41,16 @@ func Write(path string, mode os.FileMode, fill func(w io.Writer) error) error {
 	return syncFolder(folder) // makes the new name durable as well
 }
 
+// Move gives a file another name in the same file system, in the place of what has that name. After a crash it has
+// the old name or the new; when Move returned nil it is the new one. The error is fs.ErrNotExist when there is no
+// such file, or no folder for it.
+func Move(from, to string) error {
+	if err := os.Rename(from, to); err != nil {
+		return err
+	}
+	return errors.Join(syncFolder(filepath.Dir(to)), syncFolder(filepath.Dir(from)))
+}
+
 // MakeFolder makes a folder of mode 0700 below root, which exists, with all between, and makes their names
 // durable.
 func MakeFolder(root string, names ...string) (string, error) {

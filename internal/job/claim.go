@@ -72,6 +72,17 @@ func FirstDue(r db.Reader) (due time.Time, err error) {
 	return due, err
 }
 
+var selectJob = db.NewQuery(`SELECT kind FROM job WHERE partner_id = $1 AND kind = $2 AND object_id = $3`)
+
+// Exists tells whether a job waits or runs.
+func Exists(r db.Reader, partner int64, kind string, object clock.ID) (bool, error) {
+	err := r.Row(selectJob, partner, kind, object).Scan(&kind)
+	if errors.Is(err, db.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // claim leases due jobs to this runner.
 func (r *Runner) claim(ctx context.Context) ([]*run, error) {
 	claim := r.node + "/" + clock.NewID().String()

@@ -1,5 +1,5 @@
-// Package bank is the way to the bank that keeps the operator's collective account: ISO 20022 messages, which a
-// little bank of our own reads and answers in the sandbox (Sandbox).
+// Package bank is the way to the bank that keeps the operator's collective account: ISO 20022 messages, exchanged as
+// files in folders with a real bank (Files), or read and answered by a little bank of our own in the sandbox (Sandbox).
 package bank
 
 import (
@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"kontor/internal/clock"
@@ -59,27 +60,41 @@ func (a Account) render(b sepa.Batch) ([]byte, error) {
 // Take reads a document of the bank and passes on what it says. Errors of iso20022 and ErrAccount are the
 // document's; all others are the receiver's, and the document is to be taken again.
 func (a Account) Take(ctx context.Context, document []byte, to Receiver) error {
-	d, err := iso20022.Read(bytes.NewReader(document))
+	d, err := a.read(bytes.NewReader(document))
 	if err != nil {
 		return err
 	}
+	return pass(ctx, d, to)
+}
+
+// read reads a document of the bank: a status report, or statements of our account.
+func (a Account) read(document io.Reader) (iso20022.Document, error) {
+	d, err := iso20022.Read(document)
 	switch {
-	case d.Report != nil:
-		return report(ctx, *d.Report, to)
-	case d.Statements != nil:
-		for _, s := range d.Statements {
-			if s.Account != a.IBAN {
-				return ErrAccount
-			}
-		}
-		for _, s := range d.Statements {
-			if err := takeStatement(ctx, s, to); err != nil {
-				return err
-			}
-		}
-		return nil
+	case err != nil:
+		return d, err
+	case d.Report == nil && d.Statements == nil:
+		return d, iso20022.ErrKind // a message of ours has come back
 	}
-	return iso20022.ErrKind // a message of ours has come back
+	for _, s := range d.Statements {
+		if s.Account != a.IBAN {
+			return d, ErrAccount
+		}
+	}
+	return d, nil
+}
+
+// pass passes on what a document says. All its errors are the receiver's.
+func pass(ctx context.Context, d iso20022.Document, to Receiver) error {
+	if d.Report != nil {
+		return report(ctx, *d.Report, to)
+	}
+	for _, s := range d.Statements {
+		if err := takeStatement(ctx, s, to); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // takeStatement books the payments of a statement, and then has it kept, if it has both balances. Kept it was booked

@@ -50,6 +50,21 @@ type Document struct {
 	Return     *Return
 }
 
+// Kind is the message's kind without its version, such as "camt.053". Reports are "pain.002", of whichever twin.
+func (d Document) Kind() string {
+	switch {
+	case d.Initiation != nil:
+		return "pain.001"
+	case d.Report != nil:
+		return "pain.002"
+	case d.Return != nil:
+		return "pacs.004"
+	case len(d.Statements) > 0:
+		return string(d.Statements[0].Kind)
+	}
+	return ""
+}
+
 // ID is the message's own id, which its sender never uses twice.
 func (d Document) ID() string {
 	switch {
