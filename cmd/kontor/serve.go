@@ -18,7 +18,6 @@ import (
 	"kontor/internal/metrics"
 	"kontor/internal/money"
 	"kontor/internal/partner"
-	"kontor/internal/sepa"
 	"kontor/internal/trace"
 )
 
@@ -28,6 +27,8 @@ type serveCommand struct {
 	Listen string    `help:"Address of the API." default:"127.0.0.1:8080" env:"KONTOR_LISTEN"`
 	Roles  []string  `help:"What this node does: api, worker." default:"api,worker" enum:"api,worker" env:"KONTOR_ROLES"`
 	Bank   bankFlags `embed:"" prefix:"bank-"`
+
+	BankFiles exchangeFlags `embed:"" prefix:"bank-"`
 
 	IdentityProvider providerFlags `embed:"" prefix:"identity-provider-"`
 
@@ -42,32 +43,16 @@ type serveCommand struct {
 	MetricsListen string `help:"Address of the operator's listener: /metrics for Prometheus, /healthz and /readyz. A port alone, such as 9464, is on this machine only. Without it there is none." env:"KONTOR_METRICS_LISTEN"`
 }
 
-// bankFlags name the bank of the collective account.
-type bankFlags struct {
-	Country string `help:"Country of the virtual IBANs (ISO 3166 alpha-2)." env:"KONTOR_BANK_COUNTRY"`
-	Code    string `help:"The bank's part of the BBAN." env:"KONTOR_BANK_CODE"`
-	Digits  int    `help:"Digits of the account's part of the BBAN, without national check digits, which are computed." env:"KONTOR_BANK_DIGITS"`
-	BIC     string `help:"BIC of the bank (ISO 9362)." env:"KONTOR_BANK_BIC"`
-	Address string `help:"Name and address of the bank, as payers are told." env:"KONTOR_BANK_ADDRESS"`
-}
-
-func (b bankFlags) bank(environment string) (sepa.Bank, error) {
-	if b == (bankFlags{}) {
-		if environment == "production" {
-			return sepa.Bank{}, errors.New("production needs the bank of its IBANs: --bank-country, --bank-code, --bank-digits, --bank-bic, --bank-address")
-		}
-		return sepa.SandboxBank, nil
-	}
-	bank := sepa.Bank{Country: b.Country, Code: b.Code, AccountDigits: b.Digits, BIC: b.BIC, Address: b.Address}
-	return bank, bank.Check()
-}
-
 // Run serves until it is told to stop.
 func (c serveCommand) Run(ctx context.Context, out io.Writer, log *slog.Logger) error {
 	if c.EventsRetention <= 0 {
 		return errRetention
 	}
 	bank, err := c.Bank.bank(c.Environment)
+	if err != nil {
+		return err
+	}
+	files, err := c.BankFiles.files(c.Environment, bank)
 	if err != nil {
 		return err
 	}
@@ -89,7 +74,7 @@ func (c serveCommand) Run(ctx context.Context, out io.Writer, log *slog.Logger) 
 	}
 	a, err := c.open(ctx, log, false, sandboxDelay, bank, func(cfg *app.Config) {
 		cfg.Tracer, cfg.WebhookAllow, cfg.EventRetention, cfg.ExchangeGuard = tracer, allowed, c.EventsRetention, guard
-		cfg.IdentityProvider = identities
+		cfg.IdentityProvider, cfg.BankFiles = identities, files
 		cfg.PagesURL = cmp.Or(c.PagesURL, urlOf(cmp.Or(c.PagesListen, c.Listen)))
 		if c.MetricsListen != "" {
 			cfg.Metrics = metrics.New()

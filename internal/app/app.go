@@ -36,6 +36,7 @@ import (
 	"kontor/internal/money"
 	"kontor/internal/page"
 	"kontor/internal/partner"
+	"kontor/internal/rail/bank"
 	"kontor/internal/rail/idcheck/provider"
 	"kontor/internal/ratelimit"
 	"kontor/internal/sepa"
@@ -62,6 +63,7 @@ type Config struct {
 	Environment  partner.Environment
 	CatalogDir   string // the operator's own data files; empty: the built-in ones
 	Bank         sepa.Bank
+	BankFiles    *BankFiles    // the exchange of files with a real bank; nil: in staging the sandbox's bank, otherwise none
 	PagesURL     string        // where users' browsers reach the hosted pages; empty: on this machine
 	SandboxDelay time.Duration // before a simulated rail answers
 	Clock        clock.Clock
@@ -98,6 +100,7 @@ type App struct {
 
 	log       *slog.Logger
 	market    marketSide
+	files     *bank.Files // nil: no bank is connected by files
 	deliverer *event.Deliverer
 	keeper    *event.Keeper
 	jobs      *job.Runner
@@ -142,7 +145,7 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 	a.keeper = event.NewKeeper(d, v, cfg.Clock, cfg.EventRetention, cfg.Log)
 	a.jobs = job.NewRunner(job.Config{DB: d, Clock: cfg.Clock, Node: node, Log: cfg.Log, Observer: cfg.Metrics})
 	users := user.NewService(v, cfg.Clock, cat, events)
-	payments, err := openSEPA(cfg, a, v, events, users)
+	payments, err := openSEPA(ctx, cfg, a, v, events, users)
 	if err != nil {
 		return nil, err
 	}
@@ -202,6 +205,9 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 		cfg.Metrics.Watch(a.backlog)
 		cfg.Metrics.WatchTargets(a.deliverer.Breakers)
 		cfg.Metrics.WatchLists(a.watchlists)
+		if a.files != nil {
+			cfg.Metrics.WatchBank(a.bankFolders)
+		}
 	}
 	return a, nil
 }
@@ -276,6 +282,9 @@ func (a *App) start(ctx context.Context, group *errgroup.Group, listener net.Lis
 		group.Go(func() error { a.keeper.Run(ctx); return nil })
 		group.Go(func() error { return a.Uploads.Run(ctx) })
 		group.Go(func() error { a.jobs.Run(ctx); return nil })
+		if a.files != nil {
+			group.Go(func() error { a.files.Run(ctx); return nil })
+		}
 		group.Go(func() error { a.API.Exchange.Run(ctx, a.log); return nil })
 		group.Go(func() error { return a.keys.Run(ctx, a.DB, a.log) })
 	}

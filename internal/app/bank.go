@@ -1,7 +1,12 @@
 package app
 
 import (
+	"context"
+	"time"
+
 	"kontor/internal/event"
+	"kontor/internal/iban"
+	"kontor/internal/metrics"
 	"kontor/internal/partner"
 	"kontor/internal/rail/bank"
 	"kontor/internal/sepa"
@@ -12,14 +17,45 @@ import (
 // collectiveHolder is whose name stands in transfers of the sandbox.
 const collectiveHolder = "Kontor Sandbox"
 
-// openSEPA makes the payments and, in staging, joins them to the sandbox's bank.
-func openSEPA(cfg Config, a *App, v *vault.Vault, events *event.Log, users *user.Service) (*sepa.Service, error) {
+// BankFiles is the exchange of files with a real bank.
+type BankFiles struct {
+	Folder  string // shared with the bank's side
+	Account iban.IBAN
+	Holder  string
+	Poll    time.Duration // between two looks at the inbox
+	CutOff  string        // of the bank: until when it executes on the same business day, Frankfurt time; empty: there is none
+	Instant bool          // transfers are SCT Inst
+}
+
+// calendar tells when the bank takes batches; nil: at any time.
+func (b *BankFiles) calendar() (sepa.Calendar, error) {
+	switch {
+	case b == nil:
+		return nil, nil
+	case b.CutOff != "":
+		return bank.BusinessDays(b.CutOff)
+	}
+	return bank.AnyTime()
+}
+
+// openSEPA makes the payments and joins them to the bank: a real one over files, or in staging the sandbox's.
+func openSEPA(ctx context.Context, cfg Config, a *App, v *vault.Vault, events *event.Log, users *user.Service) (*sepa.Service, error) {
+	calendar, err := cfg.BankFiles.calendar()
+	if err != nil {
+		return nil, err
+	}
 	payments, err := sepa.NewService(sepa.Config{
 		DB: a.DB, Vault: v, Clock: cfg.Clock, Catalog: a.Catalog, Bank: cfg.Bank, Delay: cfg.SandboxDelay,
-		Events: events, Users: users, Jobs: a.jobs,
+		Events: events, Users: users, Jobs: a.jobs, Calendar: calendar,
 	})
-	if err != nil || cfg.Environment != partner.Staging {
-		return payments, err
+	if err != nil {
+		return nil, err
+	}
+	if cfg.BankFiles != nil {
+		return payments, a.openBankFiles(ctx, cfg, payments)
+	}
+	if cfg.Environment != partner.Staging {
+		return payments, nil
 	}
 	number, err := cfg.Bank.Collective()
 	if err != nil {
@@ -30,4 +66,29 @@ func openSEPA(cfg Config, a *App, v *vault.Vault, events *event.Log, users *user
 		DB:      a.DB, Vault: v, Clock: cfg.Clock, Delay: cfg.SandboxDelay, Jobs: a.jobs, Receiver: payments,
 	}))
 	return payments, nil
+}
+
+// openBankFiles joins the payments to the bank over files.
+func (a *App) openBankFiles(ctx context.Context, cfg Config, payments *sepa.Service) error {
+	b := cfg.BankFiles
+	files, err := bank.NewFiles(ctx, bank.FilesConfig{
+		Account: bank.Account{Holder: b.Holder, IBAN: b.Account, BIC: cfg.Bank.BIC, Instant: b.Instant},
+		Folder:  b.Folder, Poll: b.Poll, DB: a.DB, Clock: cfg.Clock, Jobs: a.jobs, Log: cfg.Log, Receiver: payments,
+		Observer: cfg.Metrics,
+	})
+	if err != nil {
+		return err
+	}
+	payments.Join(files)
+	a.files = files
+	return nil
+}
+
+// bankFolders tells what waits in the bank's folders.
+func (a *App) bankFolders() (map[string]metrics.Folder, error) {
+	s, err := a.files.State()
+	folder := func(of bank.FolderState) metrics.Folder { return metrics.Folder{Files: of.Files, Oldest: of.Oldest} }
+	return map[string]metrics.Folder{
+		"inbox": folder(s.Inbox), "outbox": folder(s.Outbox), "quarantine": folder(s.Quarantine),
+	}, err
 }

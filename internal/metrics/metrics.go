@@ -29,6 +29,7 @@ type Metrics struct {
 	limited    *prometheus.CounterVec
 	deliveries *prometheus.CounterVec
 	jobs       *prometheus.CounterVec
+	files      *prometheus.CounterVec
 }
 
 // latencies are the upper bounds of the buckets in seconds: from a read in memory to a request that timed out.
@@ -62,7 +63,11 @@ func New() *Metrics {
 			Help: "Runs of background jobs, by what became of them: done, failed (due again later) or released (to another node).",
 		}, []string{"kind", "outcome"}),
 	}
-	m.registry.MustRegister(requests, m.errors, m.replays, m.limited, m.deliveries, m.jobs, buildInfo(),
+	m.files = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "kontor_bank_files_total",
+		Help: "Files exchanged with the bank by direction (in, out) and outcome: sent, taken, duplicate, quarantined, or failed (tried again later).",
+	}, []string{"direction", "outcome"})
+	m.registry.MustRegister(m.files, requests, m.errors, m.replays, m.limited, m.deliveries, m.jobs, buildInfo(),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.Database = newDatabase(m.registry)
 	return m
@@ -163,5 +168,12 @@ func (m *Metrics) Delivery(outcome string) {
 func (m *Metrics) Job(kind, outcome string) {
 	if m != nil {
 		m.jobs.WithLabelValues(kind, outcome).Inc()
+	}
+}
+
+// BankFile counts a file that was exchanged with the bank.
+func (m *Metrics) BankFile(direction, outcome string) {
+	if m != nil {
+		m.files.WithLabelValues(direction, outcome).Inc()
 	}
 }

@@ -11,16 +11,16 @@ const frankfurt = "Europe/Berlin"
 
 // Calendar tells when the bank takes batches, and on which day it executes them. The zero Calendar is not usable.
 type Calendar struct {
-	zone    *time.Location
-	cutOff  int // minutes of the day
-	instant bool
+	zone   *time.Location
+	cutOff int // minutes of the day
+	always bool
 }
 
-// Instant is the calendar of SCT Inst: batches are taken at any time of any day and executed at once. The day is
-// that of Frankfurt.
-func Instant() (Calendar, error) {
+// AnyTime is the calendar of SCT Inst, and of banks without a cut-off: batches are taken at any time of any day. The
+// day is that of Frankfurt.
+func AnyTime() (Calendar, error) {
 	zone, err := time.LoadLocation(frankfurt)
-	return Calendar{zone: zone, instant: true}, err
+	return Calendar{zone: zone, always: true}, err
 }
 
 // BusinessDays is the calendar of SEPA credit transfers: batches are taken on business days of TARGET before the
@@ -39,7 +39,7 @@ func BusinessDays(cutOff string) (Calendar, error) {
 func (c Calendar) Next(now time.Time) (at, executeOn time.Time) {
 	local := now.In(c.zone)
 	today := time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, time.UTC)
-	if c.instant {
+	if c.always {
 		return now, today
 	}
 	closes := time.Date(local.Year(), local.Month(), local.Day(), 0, c.cutOff, 0, 0, c.zone)

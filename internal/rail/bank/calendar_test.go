@@ -79,9 +79,9 @@ func TestBatchesOfBusinessDays(t *testing.T) {
 	}
 }
 
-func TestInstantIsAlwaysOpen(t *testing.T) {
+func TestAnyTimeIsAlwaysOpen(t *testing.T) {
 	t.Parallel()
-	c, err := Instant()
+	c, err := AnyTime()
 	if err != nil {
 		t.Fatal(err)
 	}

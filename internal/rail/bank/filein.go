@@ -170,7 +170,7 @@ type incoming struct {
 // takeFile passes on what a file says, records that, and moves the file. After a crash in between the file is taken
 // again: everything it says can be told again, and a file whose record is there is only moved.
 func (f *Files) takeFile(ctx context.Context, n found) error {
-	in := incoming{found: n, id: clock.NewID(), at: f.clock.Now()}
+	in := incoming{found: n, id: clock.NewID(), at: f.clock.Now(), digest: []byte{}}
 	if n.size > maxFile {
 		return f.quarantine(ctx, in, iso20022.ErrSize)
 	}
