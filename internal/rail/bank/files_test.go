@@ -54,6 +54,8 @@ func (r *told) Report(context.Context, []sepa.Status) error {
 
 func (r *told) ReportBatch(context.Context, clock.ID, bool, string) error { return nil }
 
+func (r *told) KeepStatement(context.Context, sepa.Statement) error { return nil }
+
 func (r *told) Book(_ context.Context, entries []sepa.Entry) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
