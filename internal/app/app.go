@@ -162,7 +162,7 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 	a.Compliance = newCompliance(cfg, a, v)
 	a.keys = idempotency.New(v)
 	a.limits = ratelimit.New(d, node, cfg.Log)
-	transfers := transfer.NewService(cfg.Clock, events)
+	transfers := transfer.NewService(cfg.Clock, events, users)
 	a.Uploads = newUploads(cfg, d, v, users, a.jobs, a.Partners)
 	identities, err := newIdentity(cfg, a, v, users, payments)
 	if err != nil {

@@ -50,6 +50,10 @@ var outcomes = map[string]fault.Code{
 	"users_external_id_key": fault.UserExists,
 }
 
+// accountCurrent is the check of a move that was decided on an outdated revision of its account; see Tx.Rely. It
+// comes before account_funds, also by name, which is the order in which PostgreSQL checks.
+const accountCurrent = "account_current"
+
 // final are unique keys whose violation the caller of Update handles itself, on the first attempt.
 var final = map[string]bool{
 	"idempotency_pkey":     true, // httpapi replays the stored answer
@@ -63,6 +67,7 @@ var final = map[string]bool{
 
 // stale are checks that only an outdated read can violate: running again mends it.
 var stale = map[string]bool{
+	accountCurrent:       true,
 	"account_receivable": true,
 }
 

@@ -10,6 +10,8 @@
 //   - Every guard is a constraint that raises (CHECK, UNIQUE). A violated constraint that the table in
 //     constraint.go knows becomes the partner's error; a unique key it does not know is an optimistic
 //     collision, and the function runs again on fresh reads.
+//   - What was read is current at the commit only where a constraint says so: Tx.Rely makes the revision of an
+//     account one, and the function runs again when it is outdated.
 //   - Tx.Locked turns the transaction into an explicit one for the rare operation of several dependent
 //     steps: statements run at once, in order, and reads see earlier writes.
 //

@@ -41,8 +41,9 @@ const (
 	CROSS JOIN LATERAL (
 		SELECT 1 FROM account a WHERE a.partner_id = m.partner_id AND a.id = m.id FOR NO KEY UPDATE
 	) AS locked`
-	pgMoves = `UPDATE account AS a SET posted = a.posted + m.posted, held = a.held + m.held
-	FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::bigint[]) AS m(partner_id, id, posted, held)
+	pgMoves = `UPDATE account AS a SET posted = a.posted + m.posted, held = a.held + m.held,
+		revision = CASE WHEN a.revision = m.revision OR m.revision < 0 THEN a.revision ELSE -1 END
+	FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[]) AS m(partner_id, id, posted, held, revision)
 	WHERE a.partner_id = m.partner_id AND a.id = m.id`
 )
 
@@ -98,7 +99,7 @@ func newPgSequence(q *queue) (*pgBatch, error) {
 		return b, nil
 	}
 	for _, m := range q.moves {
-		params, err := textParams([]any{m.partner, m.account, m.posted, m.held})
+		params, err := textParams([]any{m.partner, m.account, m.posted, m.held, m.revision})
 		if err != nil {
 			return nil, err
 		}
@@ -298,14 +299,15 @@ func compareValues(a, b any) int {
 func moveParams(moves []move) [][]byte {
 	n := len(moves)
 	partners, accounts := appendArray(nil, "bigint", n), appendArray(nil, "uuid", n)
-	posted, held := appendArray(nil, "bigint", n), appendArray(nil, "bigint", n)
+	posted, held, revisions := appendArray(nil, "bigint", n), appendArray(nil, "bigint", n), appendArray(nil, "bigint", n)
 	for _, m := range moves {
 		partners = appendBigint(partners, m.partner)
 		accounts = appendBytes(accounts, m.account[:])
 		posted = appendBigint(posted, m.posted)
 		held = appendBigint(held, m.held)
+		revisions = appendBigint(revisions, m.revision)
 	}
-	return [][]byte{partners, accounts, posted, held}
+	return [][]byte{partners, accounts, posted, held, revisions}
 }
 
 var elementOID = map[string]uint32{

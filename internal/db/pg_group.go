@@ -115,7 +115,14 @@ func (l *pgLine) pass(c *pgxpool.Conn) {
 // does every step towards them, whatever their order, and the group ends as its members would one by one.
 // Otherwise a debit could be covered by a credit that was only possible because of the debit: two users without
 // money could pay each other.
-type pgFlow map[pgAccount][3]int64
+//
+// They also rely on the same revision of an account, if on any.
+type pgFlow map[pgAccount]pgCurrent
+
+type pgCurrent struct {
+	figures  [3]int64
+	revision int64 // on which one of them relies, plus one; 0: nobody does
+}
 
 type pgAccount struct {
 	partner int64
@@ -125,20 +132,24 @@ type pgAccount struct {
 // add counts a queue in, unless it goes against what is there.
 func (f pgFlow) add(q *queue) bool {
 	for _, m := range q.moves {
-		sums := f[pgAccount{m.partner, m.account}]
+		current := f[pgAccount{m.partner, m.account}]
 		for i, delta := range m.figures() {
-			if sums[i] < 0 && delta > 0 || sums[i] > 0 && delta < 0 {
+			if sum := current.figures[i]; sum < 0 && delta > 0 || sum > 0 && delta < 0 {
 				return false
 			}
+		}
+		if m.revision != anyRevision && current.revision != 0 && current.revision != m.revision+1 {
+			return false
 		}
 	}
 	for _, m := range q.moves {
 		key := pgAccount{m.partner, m.account}
-		sums := f[key]
+		current := f[key]
 		for i, delta := range m.figures() {
-			sums[i] += delta
+			current.figures[i] += delta
 		}
-		f[key] = sums
+		current.revision = max(current.revision, m.revision+1)
+		f[key] = current
 	}
 	return true
 }
@@ -316,5 +327,7 @@ func (e *postgres) sendAlone(c *pgxpool.Conn, q *queue) error {
 // pgMove divides by the number of changed rows, so that a missing account raises: in a pipeline nobody
 // looks at a count before the commit.
 const pgMove = `WITH moved AS (
-	UPDATE account SET posted = posted + $3, held = held + $4 WHERE partner_id = $1 AND id = $2 RETURNING 1
+	UPDATE account SET posted = posted + $3, held = held + $4,
+		revision = CASE WHEN revision = $5 OR $5 < 0 THEN revision ELSE -1 END
+	WHERE partner_id = $1 AND id = $2 RETURNING 1
 ) SELECT 1 / count(*) FROM moved`

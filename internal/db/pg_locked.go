@@ -57,7 +57,7 @@ func (l *pgLocked) exec(c *Command, args []any) error {
 }
 
 func (l *pgLocked) move(m move) error {
-	return l.add(pgMove, m.partner, [16]byte(m.account), m.posted, m.held)
+	return l.add(pgMove, m.partner, [16]byte(m.account), m.posted, m.held, m.revision)
 }
 
 func (l *pgLocked) add(text string, args ...any) error {

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -120,16 +121,39 @@ func (c *liteConn) exec(text string, args []any) error {
 	return c.engine.error(s.Reset())
 }
 
-const liteMove = `UPDATE account SET posted = posted + $3, held = held + $4 WHERE partner_id = $1 AND id = $2`
+// A move on another revision than that of the account would leave it at -1, which account_current refuses.
+const (
+	liteMove = `UPDATE account SET posted = posted + $3, held = held + $4,
+		revision = CASE WHEN revision = $5 OR $5 < 0 THEN revision ELSE -1 END WHERE partner_id = $1 AND id = $2`
+	liteRevision = `SELECT revision FROM account WHERE partner_id = $1 AND id = $2`
+)
 
 func (c *liteConn) move(m move) error {
-	if err := c.exec(liteMove, []any{m.partner, m.account, m.posted, m.held}); err != nil {
-		return err
+	if err := c.exec(liteMove, []any{m.partner, m.account, m.posted, m.held, m.revision}); err != nil {
+		return c.outdated(m, err)
 	}
 	if c.conn.Changes() != 1 {
 		return fmt.Errorf("db: move on an account that does not exist: partner %d, account %s", m.partner, m.account)
 	}
 	return nil
+}
+
+// outdated explains the failure of a move that was decided on another revision: whatever else was wrong with it may
+// be right with the account as it is. SQLite checks in the order of the schema.
+func (c *liteConn) outdated(m move, failed error) error {
+	var violated *ConstraintError
+	if m.revision == anyRevision || !errors.As(failed, &violated) {
+		return failed
+	}
+	s, err := c.start(liteRevision, []any{m.partner, m.account})
+	if err != nil {
+		return failed
+	}
+	defer s.Reset() //nolint:errcheck // repeats the error of the last step
+	if found, err := s.Step(); err == nil && found && s.ColumnInt64(0) != m.revision {
+		return &ConstraintError{Check, accountCurrent, failed}
+	}
+	return failed
 }
 
 // discard closes the connection, which rolls back what it had begun.

@@ -36,7 +36,8 @@ type Tx struct {
 	conn    conn
 	locked  lockedConn
 	queue   queue
-	rows    bool // Rows are open
+	relied  []move // that move nothing; see Rely
+	rows    bool   // Rows are open
 	err     error
 	after   []func()
 }
@@ -54,11 +55,15 @@ type op struct {
 }
 
 type move struct {
-	partner int64
-	account clock.ID
-	posted  int64
-	held    int64
+	partner  int64
+	account  clock.ID
+	posted   int64
+	held     int64
+	revision int64 // that the account must have; anyRevision
 }
+
+// anyRevision is that of a move which was not decided on one.
+const anyRevision = -1
 
 func (q *queue) empty() bool { return len(q.first)+len(q.ops)+len(q.moves) == 0 }
 
@@ -76,6 +81,7 @@ func (q *queue) settle() {
 		if n := len(merged); n > 0 && merged[n-1].partner == m.partner && merged[n-1].account == m.account {
 			merged[n-1].posted += m.posted
 			merged[n-1].held += m.held
+			merged[n-1].revision = max(merged[n-1].revision, m.revision)
 			continue
 		}
 		merged = append(merged, m)
@@ -111,6 +117,7 @@ func (tx *Tx) run(fn func(*Tx) error) error {
 	if tx.queue.empty() {
 		return nil
 	}
+	tx.queue.moves = append(tx.queue.moves, tx.relied...)
 	tx.queue.settle()
 	c := tx.conn
 	tx.conn = nil
@@ -186,7 +193,7 @@ func (tx *Tx) WriteFirst(c *Command, args ...any) {
 // one account are merged and applied last, in the order of accounts; an account that does not exist fails
 // the Update. The constraints account_funds, account_held and account_open guard it.
 func (tx *Tx) Move(partner int64, account clock.ID, posted, held int64) {
-	m := move{partner, account, posted, held}
+	m := move{partner, account, posted, held, anyRevision}
 	if tx.locked == nil {
 		tx.queue.moves = append(tx.queue.moves, m)
 		return
@@ -196,6 +203,27 @@ func (tx *Tx) Move(partner int64, account clock.ID, posted, held int64) {
 			_ = tx.fail(err)
 		}
 	}
+}
+
+// Rely lets what the Update writes be committed only if an account still has the revision on which it was decided.
+// Otherwise the function runs again, and must then read anew: see Attempt. It may be called before reads.
+func (tx *Tx) Rely(partner int64, account clock.ID, revision int64) {
+	tx.relied = append(tx.relied, move{partner, account, 0, 0, revision})
+	if tx.locked != nil {
+		tx.judge()
+	}
+}
+
+// judge holds the accounts of a locked transaction against the revisions on which it relies.
+func (tx *Tx) judge() {
+	for _, m := range tx.relied {
+		if tx.err == nil {
+			if err := tx.locked.move(m); err != nil {
+				_ = tx.fail(err)
+			}
+		}
+	}
+	tx.relied = nil
 }
 
 // Locked makes the rest of this run an explicit transaction: statements run at once, reads see earlier
@@ -215,6 +243,7 @@ func (tx *Tx) Locked() {
 		return
 	}
 	tx.locked = l
+	tx.judge()
 	q := tx.queue
 	tx.queue = queue{}
 	for _, o := range slices.Concat(q.first, q.ops) {

@@ -51,5 +51,6 @@ func Collect(tx *db.Tx, partner int64, op Operation, at time.Time, owner clock.I
 		customer.Receivable = OpenAccount(tx, partner, owner, Receivable, amount.Currency(), at)
 	}
 	Post(tx, partner, op, at, Leg{Name: name + "-receivable", Debit: customer.Receivable, Credit: to, Amount: rest})
+	Revise(tx, partner, owner)
 	return nil
 }

@@ -92,7 +92,10 @@ var (
 	selectAccount = db.NewQuery(`
 		SELECT id FROM account WHERE partner_id = $1 AND owner_id = $2 AND purpose = $3 AND currency = $4`)
 	lockAccounts  = db.NewQuery(`SELECT posted, held FROM account WHERE partner_id = $1 AND owner_id = $2 ORDER BY id FOR UPDATE`)
-	closeAccounts = db.NewCommand(`UPDATE account SET closed = TRUE WHERE partner_id = $1 AND owner_id = $2 AND purpose = 'balance'`)
+	closeAccounts = db.NewCommand(`UPDATE account SET closed = TRUE, revision = revision + 1
+		WHERE partner_id = $1 AND owner_id = $2 AND purpose = 'balance'`)
+	reviseAccounts = db.NewCommand(`UPDATE account SET revision = revision + 1
+		WHERE partner_id = $1 AND owner_id = $2 AND purpose = 'balance'`)
 )
 
 // OpenAccount opens an account with nothing on it and answers its id.
@@ -133,6 +136,10 @@ func LockEmpty(tx *db.Tx, partner int64, owner clock.ID) (bool, error) {
 // so does every later transfer that would put something there: account_open. Receivables stay open: a debit that
 // cannot be refused may still come, and has to be booked.
 func CloseAccounts(tx *db.Tx, partner int64, owner clock.ID) { tx.Write(closeAccounts, partner, owner) }
+
+// Revise has every payment decided again that was decided on what is about to change with an owner, and is not
+// committed yet: a right to pay or to receive, a debt. Whoever changes such a thing calls it in the same transaction.
+func Revise(tx *db.Tx, partner int64, owner clock.ID) { tx.Write(reviseAccounts, partner, owner) }
 
 // FindCustomer reads a customer's accounts of one currency; db.ErrNoRows when there are none.
 func FindCustomer(r db.Reader, partner int64, owner clock.ID, c money.Currency) (Customer, error) {

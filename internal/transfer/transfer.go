@@ -52,10 +52,13 @@ type Transfer struct {
 type Service struct {
 	clock  clock.Clock
 	events *event.Log
+	users  *user.Service
 }
 
 // NewService makes the service.
-func NewService(c clock.Clock, events *event.Log) *Service { return &Service{clock: c, events: events} }
+func NewService(c clock.Clock, events *event.Log, users *user.Service) *Service {
+	return &Service{clock: c, events: events, users: users}
+}
 
 var (
 	insertTransfer = db.NewInsert("internal_transfer", `partner_id bigint, id uuid, source_id uuid, destination_id uuid,
@@ -98,7 +101,7 @@ func (s *Service) Create(tx *db.Tx, partner int64, c Create) (Transfer, error) {
 
 // parties reads both sides and checks, in the contract's order, that they may pay and receive.
 func (s *Service) parties(tx *db.Tx, partner int64, c Create) (source, destination *user.Party, err error) {
-	source, destination, err = user.FindParties(tx, partner, c.Source, c.Destination, c.Amount.Currency())
+	source, destination, err = s.users.Parties(tx, partner, c.Source, c.Destination, c.Amount.Currency())
 	if err != nil {
 		return nil, nil, err
 	}

@@ -34,6 +34,7 @@ type office struct {
 	db      *db.DB
 	now     *clock.Manual
 	users   *user.Service
+	beside  *user.Service // of another process on the same database
 	runner  *job.Runner
 	catalog *catalog.Catalog
 	euro    money.Currency
@@ -84,6 +85,7 @@ func each(t *testing.T, test func(o *office)) {
 		}
 		o := &office{T: t, db: d, catalog: cat, now: clock.NewManual(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), others: &others{}}
 		o.users = user.NewService(v, o.now, cat, event.NewLog(v, func(int64) {}))
+		o.beside = user.NewService(v, o.now, cat, event.NewLog(v, func(int64) {}))
 		o.runner = job.NewRunner(job.Config{DB: d, Clock: o.now, Node: "test", Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 		o.users.Attach(d, o.runner, user.Others{
 			Operations: []user.OpenOperations{o.others}, Cards: []user.Cards{o.others},
@@ -146,24 +148,25 @@ func (o *office) open(id string, active bool) (u user.User) {
 // pay moves a cent between the partner and a user, as a transfer does.
 func (o *office) pay(from, to string) error {
 	return o.db.Update(o.Context(), func(tx *db.Tx) error {
-		source, destination, err := user.FindParties(tx, 1, from, to, o.euro)
+		source, destination, err := o.users.Parties(tx, 1, from, to, o.euro)
 		if err != nil {
 			return err
 		}
-		legs := ledger.Leg{Name: "amount", Debit: o.partner.Balance, Credit: o.partner.Balance, Amount: o.eur(1)}
+		payer, payee := o.partner.Balance, o.partner
 		if source != nil {
 			if err := source.User.MayPay(true); err != nil {
 				return err
 			}
-			legs.Debit = source.Balance
+			payer = source.Balance
 		}
 		if destination != nil {
 			if err := destination.User.MayReceive(true); err != nil {
 				return err
 			}
-			legs.Credit = destination.Balance
+			payee = destination.Customer
 		}
-		ledger.Post(tx, 1, ledger.Operation{Type: "TEST", ID: clock.NewID()}, o.now.Now(), legs)
+		ledger.Post(tx, 1, ledger.Operation{Type: "TEST", ID: clock.NewID()}, o.now.Now(),
+			ledger.Credit("amount", payer, payee, o.eur(1))...)
 		return nil
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"kontor/internal/clock"
 	"kontor/internal/db"
 	"kontor/internal/fault"
+	"kontor/internal/ledger"
 )
 
 // maxReason is how long the reason of a freeze may be, in characters.
@@ -23,7 +24,8 @@ var (
 )
 
 // Suspend marks a user as suspended by the partner: nothing goes out any more, and what comes in is credited. It
-// counts for every operation that begins after it; one that is under way ends as it began. A user who is
+// counts for every operation that begins after it, and for internal transfers that are not committed yet; any other
+// that is under way ends as it began. A user who is
 // suspended stays so. P412; P454 while a card is active.
 func (s *Service) Suspend(tx *db.Tx, partner int64, externalID string) (User, error) {
 	u, err := Lock(tx, partner, externalID)
@@ -41,6 +43,7 @@ func (s *Service) Suspend(tx *db.Tx, partner int64, externalID string) (User, er
 	}
 	u.SuspendedAt = s.clock.Now()
 	tx.Write(updateSuspended, u.Partner, u.ID, u.SuspendedAt)
+	ledger.Revise(tx, u.Partner, u.ID)
 	return u, nil
 }
 
@@ -69,6 +72,7 @@ func (s *Service) Freeze(tx *db.Tx, partner int64, id clock.ID, actor, reason st
 	}
 	u.FrozenAt = s.clock.Now()
 	tx.Write(updateFrozen, u.Partner, u.ID, u.FrozenAt, reason)
+	ledger.Revise(tx, u.Partner, u.ID)
 	return u, record(tx, u, "user.freeze", actor, reason)
 }
 

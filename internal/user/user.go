@@ -13,7 +13,6 @@ import (
 	"kontor/internal/event"
 	"kontor/internal/fault"
 	"kontor/internal/ledger"
-	"kontor/internal/money"
 	"kontor/internal/vault"
 )
 
@@ -108,6 +107,7 @@ type Service struct {
 	catalog *catalog.Catalog
 	events  *event.Log
 	others  Others
+	parties parties
 }
 
 // NewService makes the service.
@@ -189,58 +189,5 @@ func (s *Service) Tell(tx *db.Tx, u *User, t event.Type, body any) error {
 // SaveState writes the state of a locked user back: verification, review, activation, version.
 func SaveState(tx *db.Tx, u User) {
 	tx.Write(updateState, u.Partner, u.ID, u.Verification, u.ActivatedAt, u.Version, u.UnderReview)
-}
-
-// Party is one side of a payment: a user with the accounts of one currency.
-type Party struct {
-	User
-	ledger.Customer
-}
-
-// A balance is read by a subquery, so that no planner can begin with the accounts: one that knows nothing of the
-// tables yet would take all of the partner's for a single one.
-var selectParties = db.NewQuery(`
-		SELECT ` + hot + `, COALESCE(r.id, ` + noAccount + `), COALESCE(r.posted, 0), COALESCE((
-			SELECT b.id FROM account b
-			WHERE b.partner_id = u.partner_id AND b.owner_id = u.id AND b.purpose = 'balance' AND b.currency = $4
-		), ` + noAccount + `)
-		FROM users u
-		LEFT JOIN account r ON r.partner_id = u.partner_id AND r.owner_id = u.id AND r.purpose = 'receivable'
-			AND r.currency = $4
-		WHERE u.partner_id = $1 AND u.external_id IN ($2, $3) AND u.deleted_at = 0`)
-
-const noAccount = `'00000000-0000-0000-0000-000000000000'`
-
-// FindParties reads the users of a payment together with their accounts, in one round trip: this is the
-// hot path, and the accounts are the ledger's published columns. An id that is empty is no party. P412 when
-// one of the others does not exist.
-func FindParties(r db.Reader, partner int64, externalA, externalB string, c money.Currency) (a, b *Party, err error) {
-	rows := r.Rows(selectParties, partner, externalA, externalB, c.Code)
-	defer rows.Close()
-	for rows.Next() {
-		p := &Party{}
-		var owed int64
-		err := rows.Scan(&p.Partner, &p.User.ID, &p.ExternalID, &p.Model, &p.Verification, &p.ActivatedAt,
-			&p.SuspendedAt, &p.FrozenAt, &p.Version, &p.CreatedAt, &p.Receivable, &owed, &p.Balance)
-		if err != nil {
-			return nil, nil, err
-		}
-		if p.Balance.IsZero() {
-			continue // a currency that came to the catalogue after the user
-		}
-		p.Owed = money.New(-owed, c)
-		if p.ExternalID == externalA {
-			a = p
-		}
-		if p.ExternalID == externalB {
-			b = p
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return nil, nil, err
-	}
-	if (externalA != "" && a == nil) || (externalB != "" && b == nil) {
-		return nil, nil, fault.New(fault.InvalidUser)
-	}
-	return a, b, nil
+	ledger.Revise(tx, u.Partner, u.ID)
 }
