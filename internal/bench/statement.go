@@ -164,8 +164,9 @@ func take(ctx context.Context, a *app.App, cell *Cell, document []byte) error {
 	return err
 }
 
-var selectWork = db.NewQuery(`SELECT (SELECT COUNT(*) FROM job WHERE kind LIKE 'sepa-%')
-	+ (SELECT COUNT(*) FROM sepa_transfer WHERE status = '` + sepa.TransferPending + `')`)
+// selectWork counts for all partners, of whom each has a number of zero or above.
+var selectWork = db.NewQuery(`SELECT (SELECT COUNT(*) FROM job WHERE partner_id >= 0 AND kind LIKE 'sepa-%')
+	+ (SELECT COUNT(*) FROM sepa_transfer WHERE partner_id >= 0 AND status = '` + sepa.TransferPending + `')`)
 
 // work runs the workers until nothing of SEPA is left to do.
 func work(ctx context.Context, a *app.App) error {
