@@ -1,6 +1,7 @@
 package bank
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -49,7 +50,7 @@ var (
 		message_id text, outcome text, reason text, place text, created_at bigint`)
 	selectByDigest = db.NewQuery(`SELECT name, place FROM bank_file_in
 		WHERE partner_id = $1 AND digest = $2 AND outcome = '` + fileTaken + `'`)
-	selectByMessage = db.NewQuery(`SELECT name FROM bank_file_in
+	selectByMessage = db.NewQuery(`SELECT name, place, digest FROM bank_file_in
 		WHERE partner_id = $1 AND kind = $2 AND message_id = $3 AND outcome = '` + fileTaken + `'`)
 )
 
@@ -259,21 +260,22 @@ func (c *content) Read(p []byte) (int, error) {
 
 // known tells whether the file, or its message, was taken before, and then puts it away.
 func (f *Files) known(ctx context.Context, in incoming) (bool, error) {
-	var name, place, other string
+	var name, place string
+	digest := in.digest
 	err := f.db.View(ctx, func(r db.Reader) error {
 		err := r.Row(selectByDigest, ledger.Operator, in.digest).Scan(&name, &place)
 		if !errors.Is(err, db.ErrNoRows) || in.message == "" {
 			return err
 		}
-		return r.Row(selectByMessage, ledger.Operator, in.kind, in.message).Scan(&other)
+		return r.Row(selectByMessage, ledger.Operator, in.kind, in.message).Scan(&name, &place, &digest)
 	})
 	switch {
 	case errors.Is(err, db.ErrNoRows):
 		return false, nil
 	case err != nil:
 		return false, err
-	case other != "":
-		return true, f.quarantine(ctx, in, fmt.Errorf("%w, in %s", errMessageTwice, other))
+	case !bytes.Equal(digest, in.digest): // equal: another run has taken this file since the first look
+		return true, f.quarantine(ctx, in, fmt.Errorf("%w, in %s", errMessageTwice, name))
 	}
 	_, err = os.Stat(f.in(place))
 	if errors.Is(err, fs.ErrNotExist) && name == clean(in.name) {
