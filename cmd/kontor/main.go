@@ -43,6 +43,7 @@ type cli struct {
 	Migrate     migrateCommand     `cmd:"" help:"Bring the schema of the database up to date, and do nothing else."`
 	Verify      verifyCommand      `cmd:"" help:"Check the books, the event log and the audit log; name every violation."`
 	Bench       benchCommand       `cmd:"" help:"Measure the program on this machine, on data of its own."`
+	DrawPage    drawPageCommand    `cmd:"" hidden:"" help:"Draw a page of a PDF, for the console."`
 }
 
 func main() {

@@ -104,7 +104,7 @@ func (s store) open(ctx context.Context, log *slog.Logger, sandbox bool, delay t
 	}
 	cfg := app.Config{
 		Database: s.target(), MasterKey: key, Documents: cmp.Or(s.Documents, filepath.Join(s.Data, "documents")), Environment: partner.Environment(s.Environment), CatalogDir: s.Catalog,
-		Bank: bank, SandboxDelay: delay, Clock: clock.System(), Log: log,
+		PDFProgram: pageProgram(), Bank: bank, SandboxDelay: delay, Clock: clock.System(), Log: log,
 	}
 	for _, set := range more {
 		set(&cfg)

@@ -64,6 +64,7 @@ type Config struct {
 	CatalogDir   string // the operator's own data files; empty: the built-in ones
 	Bank         sepa.Bank
 	BankFiles    *BankFiles    // the exchange of files with a real bank; nil: in staging the sandbox's bank, otherwise none
+	PDFProgram   []string      // draws a page of a PDF, as pdfpage.Drawer says; empty: this process does, for tests
 	PagesURL     string        // where users' browsers reach the hosted pages; empty: on this machine
 	SandboxDelay time.Duration // before a simulated rail answers
 	Clock        clock.Clock

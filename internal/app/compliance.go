@@ -7,6 +7,7 @@ import (
 	"kontor/internal/clock"
 	"kontor/internal/compliance"
 	"kontor/internal/db"
+	"kontor/internal/fault"
 	"kontor/internal/identity"
 	"kontor/internal/page"
 	"kontor/internal/partner"
@@ -114,7 +115,10 @@ func (v *reviews) Reviewed(tx *db.Tx, r compliance.Review) error {
 // Freeze puts a user under review and freezes it.
 func (v *reviews) Freeze(tx *db.Tx, partner int64, id clock.ID) (changed bool, err error) {
 	u, err := user.LockByID(tx, partner, id)
-	if err != nil || !u.DeletedAt.IsZero() {
+	if isCode(err, fault.InvalidUser) { // who was deleted meanwhile
+		return false, nil
+	}
+	if err != nil {
 		return false, err
 	}
 	if err := v.identity.Flag(tx, partner, id); err != nil || !u.FrozenAt.IsZero() {

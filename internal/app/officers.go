@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"io"
 
 	"kontor/internal/clock"
 	"kontor/internal/console"
@@ -22,24 +21,22 @@ func (s shownFiles) Files(r db.Reader, partner int64, user clock.ID) ([]console.
 	for _, f := range files {
 		all = append(all, console.Document{
 			Partner: f.Partner, ID: f.ID, Proves: f.Proves, Check: f.Check, Side: f.Side, Gone: f.State == identity.FileError,
-			Media: string(f.Media), Size: f.Size, CreatedAt: f.CreatedAt,
+			Media: string(f.Media), Size: f.Size, Pages: f.Pages, CreatedAt: f.CreatedAt,
 		})
 	}
 	return all, err
 }
 
-func (s shownFiles) Show(ctx context.Context, actor string, partner int64, id clock.ID) (string, io.ReadCloser, error) {
-	look, err := s.uploads.Show(ctx, actor, partner, id)
+func (s shownFiles) Show(ctx context.Context, actor string, partner int64, id clock.ID, page int) ([]byte, error) {
+	look, err := s.uploads.Show(ctx, actor, partner, id, page)
 	var problem document.Problem
 	switch {
 	case errors.Is(err, identity.ErrNoFile):
-		return "", nil, console.ErrNoDocument
+		return nil, console.ErrNoDocument
 	case errors.As(err, &problem):
-		return "", nil, console.ErrUnreadable
-	case err != nil:
-		return "", nil, err
+		return nil, console.ErrUnreadable
 	}
-	return string(look.Media), look.Content, nil
+	return look, err
 }
 
 // decidedProofs lets officers decide on proofs of address.

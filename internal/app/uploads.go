@@ -6,6 +6,7 @@ import (
 
 	"kontor/internal/blob"
 	"kontor/internal/db"
+	"kontor/internal/document/pdfpage"
 	"kontor/internal/identity"
 	"kontor/internal/job"
 	"kontor/internal/partner"
@@ -26,6 +27,7 @@ func newUploads(cfg Config, d *db.DB, v *vault.Vault, users *user.Service, jobs 
 	return identity.NewUploads(identity.UploadConfig{
 		DB: d, Vault: v, Clock: cfg.Clock, Users: users, Jobs: jobs, Log: cfg.Log, Rules: proofRules{partners},
 		Blobs:   blob.NewFolder(cfg.documents(), v, "document", "content"),
+		Pages:   pdfpage.NewDrawer(cfg.PDFProgram...),
 		Staging: cfg.Environment == partner.Staging, Delay: cfg.SandboxDelay,
 	})
 }

@@ -375,16 +375,24 @@ func TestDocumentsAreShownAndEachLookIsLogged(t *testing.T) {
 	d := consoletest.New(t, nil)
 	u := d.User("user-1", person)
 	picture := d.Papers.AddDocument(u, console.Document{Proves: "KYC", Side: "FRONT", Media: "image/jpeg"})
-	paper := d.Papers.AddDocument(u, console.Document{Proves: "KYC", Media: "application/pdf"})
+	paper := d.Papers.AddDocument(u, console.Document{Proves: "KYC", Media: "application/pdf", Pages: 2})
 	v := (&visitor{T: t, desk: d}).as(d.Officer("ann", console.Admin))
-	got := v.get(fmt.Sprintf("/console/documents/%d/%s", picture.Partner, picture.ID))
-	if got.header.Get("Content-Type") != "image/jpeg" || !strings.HasPrefix(got.body, "\xff\xd8") {
-		t.Errorf("the picture is %s", got.header.Get("Content-Type"))
+	review := d.Case(u, person, hit)
+	at := func(d console.Document) string { return fmt.Sprintf("/console/documents/%d/%s", d.Partner, d.ID) }
+	for _, path := range []string{at(picture), at(paper) + "?page=2"} {
+		got := v.get(path)
+		if h := got.header; h.Get("Content-Type") != "image/jpeg" || !strings.HasPrefix(got.body, "\xff\xd8") ||
+			!strings.Contains(h.Get("Content-Security-Policy"), "sandbox") || h.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s comes with %v", path, h)
+		}
 	}
-	got = v.get(fmt.Sprintf("/console/documents/%d/%s", paper.Partner, paper.ID))
-	if h := got.header; h.Get("Content-Type") != "application/pdf" || !strings.HasPrefix(h.Get("Content-Disposition"), "attachment") ||
-		!strings.Contains(h.Get("Content-Security-Policy"), "sandbox") || h.Get("X-Content-Type-Options") != "nosniff" {
-		t.Errorf("the PDF comes with %v", h)
+	for _, path := range []string{at(picture) + "?page=2", at(paper) + "?page=3", at(paper) + "?page=0", at(paper) + "?page=x"} {
+		if got := v.get(path); got.status != http.StatusNotFound {
+			t.Errorf("%s answers %d", path, got.status)
+		}
+	}
+	if page := v.get("/console/cases/" + review.String()).body; strings.Count(page, `src="`+at(paper)) != 2 || !strings.Contains(page, "2 pages") {
+		t.Error("the case does not show both pages")
 	}
 	want := "console:ann document.view " + paper.ID.String() + "\nconsole:ann document.view " + picture.ID.String()
 	if log := strings.Join(d.Audited(2), "\n"); log != want {

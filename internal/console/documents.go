@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -25,6 +24,7 @@ type Document struct {
 	Gone      bool   // its content was of no use and removed
 	Media     string // media type, as it is kept
 	Size      int64  // bytes
+	Pages     int    // of a PDF; 0 for a picture, and before it was judged
 	CreatedAt time.Time
 }
 
@@ -38,16 +38,45 @@ var ErrUnreadable = errors.New("console: the document cannot be shown")
 type Documents interface {
 	// Files lists the documents of a user, the oldest first.
 	Files(r db.Reader, partner int64, user clock.ID) ([]Document, error)
-	// Show records the look in the audit log and then opens a document: a picture as a JPEG with the actor and the
-	// time all over it, a PDF as it is. The caller closes it. ErrNoDocument, ErrUnreadable.
-	Show(ctx context.Context, actor string, partner int64, id clock.ID) (mediaType string, content io.ReadCloser, err error)
+	// Show records the look in the audit log and then answers a picture, or a page of a PDF, counted from 1, as a JPEG
+	// with the actor and the time all over it. ErrNoDocument, ErrUnreadable.
+	Show(ctx context.Context, actor string, partner int64, id clock.ID, page int) (jpeg []byte, err error)
 }
-
-// isPicture tells whether a document can be shown in a page.
-func (d Document) isPicture() bool { return strings.HasPrefix(d.Media, "image/") }
 
 func (d Document) path() string {
 	return Root + "/documents/" + itoa(d.Partner) + "/" + d.ID.String()
+}
+
+// page is where a page of the document is, as a picture. Pictures have one.
+func (d Document) page(n int) string {
+	if n == 1 {
+		return d.path()
+	}
+	return d.path() + "?page=" + strconv.Itoa(n)
+}
+
+// pages are the numbers of a document's pages.
+func (d Document) pages() (all []int) {
+	for n := range max(1, d.Pages) {
+		all = append(all, n+1)
+	}
+	return all
+}
+
+// alt says what a page is to who does not see it.
+func (d Document) alt(n int) string {
+	if d.Pages > 1 {
+		return d.label() + ", page " + strconv.Itoa(n)
+	}
+	return d.label()
+}
+
+// extent tells how many pages a PDF has, when they are more than one.
+func (d Document) extent() string {
+	if d.Pages > 1 {
+		return ", " + strconv.Itoa(d.Pages) + " pages"
+	}
+	return ""
 }
 
 // label is what a document shows, as far as it is known.
@@ -77,7 +106,7 @@ func size(n int64) string {
 	return itoa(tenths/10) + "." + itoa(tenths%10) + " MiB"
 }
 
-// showDocument answers a document's content. Nothing in it runs, wherever the browser shows it.
+// showDocument answers a page of a document, as a picture: nothing that a stranger made reaches the browser.
 func (c *console) showDocument(w http.ResponseWriter, r *http.Request) error {
 	partner, err := strconv.ParseInt(chi.URLParam(r, "partner"), 10, 64)
 	if err != nil {
@@ -87,23 +116,25 @@ func (c *console) showDocument(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return errNotFound
 	}
-	media, content, err := c.Documents.Show(r.Context(), officer(r).Actor(), partner, id)
+	page := 1
+	if text := r.URL.Query().Get("page"); text != "" {
+		if page, err = strconv.Atoi(text); err != nil {
+			return errNotFound
+		}
+	}
+	shown, err := c.Documents.Show(r.Context(), officer(r).Actor(), partner, id, page)
 	switch {
 	case errors.Is(err, ErrNoDocument):
 		return errNotFound
 	case errors.Is(err, ErrUnreadable):
-		return problem{http.StatusUnprocessableEntity, "Not readable", "This document cannot be shown: its content is damaged, or too large to be decoded."}
+		return problem{http.StatusUnprocessableEntity, "Not readable", "This document cannot be shown: its content is damaged, or too large to be drawn."}
 	case err != nil:
 		return err
 	}
-	defer content.Close()
 	h := w.Header()
-	h.Set("Content-Type", media)
+	h.Set("Content-Type", "image/jpeg")
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
-	if !strings.HasPrefix(media, "image/") {
-		h.Set("Content-Disposition", `attachment; filename="`+id.String()+`.pdf"`)
-	}
-	if _, err := io.Copy(w, content); err != nil {
+	if _, err := w.Write(shown); err != nil {
 		c.Log.WarnContext(r.Context(), "a document was not sent to its end", "error", err)
 	}
 	return nil

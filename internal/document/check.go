@@ -52,21 +52,18 @@ func CheckSize(f Facts) error {
 
 // Check judges what a Reader passed on: a Problem when the document is of no use to those who must read it, and any
 // other error when the content could not be read. It decodes a picture, one at a time in the whole program, when its
-// header says that this stays within bounds.
-func Check(m Media, content io.Reader) error {
+// header says that this stays within bounds. pages are those of a PDF, 0 of a picture.
+func Check(m Media, content io.Reader) (pages int, err error) {
 	decoding <- struct{}{}
 	defer func() { <-decoding }()
 	if m == PDF {
 		return checkPDF(content)
 	}
 	picture, err := decode(m, content)
-	if err != nil {
-		return err
+	if err == nil && plain(picture) {
+		err = OneColour
 	}
-	if plain(picture) {
-		return OneColour
-	}
-	return nil
+	return 0, err
 }
 
 // decode reads a picture. The caller holds decoding. When the pixels were many they are collected at once, before the

@@ -36,7 +36,7 @@ func TestPicturesOfNoUse(t *testing.T) {
 		"broken":        {document.JPEG, broken, document.Unreadable},
 		"another type":  {document.PNG, asJPEG(t, picture(300, 300)), document.Unreadable},
 	} {
-		if err := document.Check(c.media, bytes.NewReader(c.content)); !errors.Is(err, c.want) {
+		if _, err := document.Check(c.media, bytes.NewReader(c.content)); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 		if _, facts, _ := keep(c.content); c.want == document.TooSmall || c.want == document.TooLarge {
@@ -47,7 +47,7 @@ func TestPicturesOfNoUse(t *testing.T) {
 	}
 	gone := errors.New("the disk is gone")
 	var problem document.Problem
-	if err := document.Check(document.JPEG, iotest.ErrReader(gone)); !errors.Is(err, gone) || errors.As(err, &problem) {
+	if _, err := document.Check(document.JPEG, iotest.ErrReader(gone)); !errors.Is(err, gone) || errors.As(err, &problem) {
 		t.Errorf("content that cannot be read: %v", err)
 	}
 }
@@ -76,7 +76,7 @@ func TestPagesAreCountedWithinLimits(t *testing.T) {
 		"a stream without an end":   {pdf("<< /Type /ObjStm /First 4 >> stream\nx"), document.NoPages},
 		"offsets that go back":      {pdf(append(pages(1), deflated(fmt.Sprintf("/Type /ObjStm /First %d", len(overlapping)), []byte(overlapping+page)))...), nil},
 	} {
-		if err := document.Check(document.PDF, bytes.NewReader(c.content)); !errors.Is(err, c.want) {
+		if _, err := document.Check(document.PDF, bytes.NewReader(c.content)); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}
@@ -148,7 +148,7 @@ func FuzzReader(f *testing.F) {
 			t.Fatalf("%d bytes became %d", len(content), len(out))
 		}
 		var problem document.Problem
-		if err := document.Check(facts.Media, bytes.NewReader(out)); err != nil && !errors.As(err, &problem) {
+		if _, err := document.Check(facts.Media, bytes.NewReader(out)); err != nil && !errors.As(err, &problem) {
 			t.Fatalf("a judgement that is no problem of the document: %v", err)
 		}
 	})

@@ -26,24 +26,24 @@ var (
 // checkPDF counts the pages. They are looked for where objects can stand (ISO 32000-2, 7.3.10 and 7.5.7): between obj
 // and endobj, and in object streams, which alone are inflated, and together only so far. What pages show is not looked
 // at.
-func checkPDF(content io.Reader) error {
+func checkPDF(content io.Reader) (pages int, err error) {
 	text, err := io.ReadAll(io.LimitReader(content, maxPDF+1))
 	if err != nil {
-		return fmt.Errorf("document: read: %w", err)
+		return 0, fmt.Errorf("document: read: %w", err)
 	}
 	if len(text) > maxPDF {
-		return Unreadable
+		return 0, Unreadable
 	}
-	pages, err := countPages(text)
+	pages, err = countPages(text)
 	switch {
 	case err != nil:
-		return Unreadable
+		return 0, Unreadable
 	case pages == 0:
-		return NoPages
+		return 0, NoPages
 	case pages > MaxPages:
-		return ManyPages
+		return pages, ManyPages
 	}
-	return nil
+	return pages, nil
 }
 
 // errBomb says that an object stream inflates too far.

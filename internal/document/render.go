@@ -22,7 +22,7 @@ const (
 
 // Render writes a picture as a JPEG that is made for looking at: upright, scaled to at most 1600 pixels, and with a
 // text all over it, such as who looks at it and when. It decodes one picture at a time in the whole program. A Problem
-// when the picture cannot be decoded within bounds. A PDF cannot be rendered.
+// when the picture cannot be decoded within bounds. Pages of a PDF are drawn by package pdfpage, and marked by Mark.
 func Render(w io.Writer, m Media, content io.Reader, watermark string) error {
 	if m != JPEG && m != PNG {
 		return fmt.Errorf("document: %s is no picture", m)
@@ -31,10 +31,15 @@ func Render(w io.Writer, m Media, content io.Reader, watermark string) error {
 	if err != nil {
 		return err
 	}
-	if err := mark(shown, watermark); err != nil {
+	return Mark(w, shown, watermark)
+}
+
+// Mark writes a picture as a JPEG with a text all over it, which becomes part of the picture.
+func Mark(w io.Writer, picture *image.RGBA, text string) error {
+	if err := mark(picture, text); err != nil {
 		return err
 	}
-	return jpeg.Encode(w, shown, &jpeg.Options{Quality: shownQuality})
+	return jpeg.Encode(w, picture, &jpeg.Options{Quality: shownQuality})
 }
 
 // prepare decodes, turns and scales a picture.

@@ -36,7 +36,7 @@ type uploader struct {
 	operation string
 	message   string                                                                                           // of the answer
 	may       func(rd db.Reader, u user.User) error                                                            // whether files are taken from the user now
-	check     func(ctx context.Context, partner int64, up identity.Upload) error                               // what can be told of a file at once; nil: nothing
+	check     func(ctx context.Context, partner int64, up *identity.Upload) error                              // what can be told of a file at once; nil: nothing
 	add       func(tx *db.Tx, partner int64, externalID string, uploads []identity.Upload, broken error) error // stores
 }
 
@@ -244,7 +244,7 @@ func (f *form) store(ctx context.Context, name string, content io.Reader) (ident
 	}
 	f.stored = append(f.stored, up)
 	if f.check != nil {
-		err = f.check(ctx, f.partner, up)
+		err = f.check(ctx, f.partner, &f.stored[len(f.stored)-1])
 	}
 	return up, err
 }

@@ -249,14 +249,11 @@ func (s *Service) Reviewed(tx *db.Tx, partner int64, id clock.ID, accepted bool)
 	return nil
 }
 
-// lock reads a user by id with the attempt that counts, and keeps others from changing either until the commit.
+// lock reads a user by id with the attempt that counts, and keeps others from changing either until the commit. P412 for
+// a user who was deleted.
 func (s *Service) lock(tx *db.Tx, partner int64, id clock.ID) (user.User, Attempt, error) {
-	tx.Locked()
-	u, err := user.FindByID(tx, partner, id)
+	u, err := user.LockByID(tx, partner, id)
 	if err != nil {
-		return u, Attempt{}, err
-	}
-	if u, err = user.Lock(tx, partner, u.ExternalID); err != nil {
 		return u, Attempt{}, err
 	}
 	a, err := s.latest(tx, u)

@@ -50,6 +50,7 @@ type Upload struct {
 	Name   string // as it was sent: a label, and nothing else
 	Facts  document.Facts
 	Size   int64             // bytes, as stored
+	Pages  int               // of a PDF; 0 before it was judged
 	Digest [sha256.Size]byte // SHA-256 of what was sent
 }
 
@@ -65,6 +66,7 @@ type File struct {
 	Media         document.Media
 	Size          int64 // bytes
 	Width, Height int   // pixels; 0 for a PDF
+	Pages         int   // of a PDF; 0 for a picture, and before it was judged
 	Name          string
 	CreatedAt     time.Time
 }
@@ -77,6 +79,7 @@ type UploadConfig struct {
 	Users   *user.Service
 	Jobs    *job.Runner
 	Blobs   blob.Store
+	Pages   PageDrawer
 	Rules   ProofRules
 	Log     *slog.Logger
 	Staging bool          // outcomes can be chosen by the names of files, and nobody reviews
@@ -242,7 +245,7 @@ func (f *Uploads) StoreSide(ctx context.Context, externalID, verificationID, sid
 			f.Discard(ctx, partner, up)
 		}
 	}()
-	if err := f.examine(ctx, refOf(partner, up.ID), up.Facts.Media); err != nil {
+	if up.Pages, err = f.examine(ctx, refOf(partner, up.ID), up.Facts.Media); err != nil {
 		return l, asFault(err)
 	}
 	err = f.DB.Update(ctx, func(tx *db.Tx) error {
@@ -319,7 +322,8 @@ func (f *Uploads) judge(ctx context.Context, j job.Job) error {
 	ref := refOf(d.Partner, d.ID)
 	if d.State == FileStored {
 		d.State = FileAdded
-		err := f.examine(ctx, ref, d.Media)
+		var err error
+		d.Pages, err = f.examine(ctx, ref, d.Media)
 		var problem document.Problem
 		switch {
 		case errors.As(err, &problem), errors.Is(err, blob.ErrNotFound):
@@ -350,7 +354,7 @@ func (f *Uploads) tellJudged(ctx context.Context, d File) error {
 		if err != nil {
 			return err
 		}
-		tx.Write(updateFile, d.Partner, d.ID, d.State)
+		tx.Write(updateFile, d.Partner, d.ID, d.State, d.Pages)
 		if err := f.Users.Tell(tx, &u, event.KYCFile, FileNotice{u.ExternalID, d.State}); err != nil {
 			return err
 		}
@@ -359,11 +363,11 @@ func (f *Uploads) tellJudged(ctx context.Context, d File) error {
 	})
 }
 
-// examine looks at the stored content: a document.Problem when it is of no use.
-func (f *Uploads) examine(ctx context.Context, ref blob.Ref, m document.Media) error {
+// examine looks at the stored content, and answers the pages of a PDF: a document.Problem when it is of no use.
+func (f *Uploads) examine(ctx context.Context, ref blob.Ref, m document.Media) (pages int, err error) {
 	content, err := f.Blobs.Open(ctx, ref)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer content.Close()
 	return document.Check(m, content)

@@ -13,17 +13,17 @@ import (
 	"kontor/internal/vault"
 )
 
-const fileColumns = `partner_id, id, user_id, check_id, purpose, side, state, media, size, width, height, label, created_at`
+const fileColumns = `partner_id, id, user_id, check_id, purpose, side, state, media, size, width, height, pages, label, created_at`
 
 var (
 	insertFile = db.NewInsert("document", `partner_id bigint, id uuid, user_id uuid, check_id uuid, purpose text, side text,
-		state text, media text, size bigint, width bigint, height bigint, label bytes, created_at bigint`)
+		state text, media text, size bigint, width bigint, height bigint, pages bigint, label bytes, created_at bigint`)
 	selectFile  = db.NewQuery(`SELECT ` + fileColumns + ` FROM document WHERE partner_id = $1 AND id = $2`)
 	selectFiles = db.NewQuery(`
 		SELECT ` + fileColumns + ` FROM document WHERE partner_id = $1 AND user_id = $2 ORDER BY created_at, id`)
 	selectKnown = db.NewQuery(`
 		SELECT id FROM document WHERE partner_id = $1 AND state <> 'ERROR' AND id IN (` + db.List(2) + `)`)
-	updateFile = db.NewCommand(`UPDATE document SET state = $3 WHERE partner_id = $1 AND id = $2`)
+	updateFile = db.NewCommand(`UPDATE document SET state = $3, pages = $4 WHERE partner_id = $1 AND id = $2`)
 	deleteFile = db.NewCommand(`DELETE FROM document WHERE partner_id = $1 AND id = $2`)
 )
 
@@ -38,7 +38,7 @@ func (f *Uploads) insert(tx *db.Tx, u user.User, check clock.ID, proves, side, s
 		return err
 	}
 	tx.Write(insertFile, u.Partner, up.ID, u.ID, check, proves, side, state, string(up.Facts.Media), up.Size,
-		up.Facts.Width, up.Facts.Height, name, f.Clock.Now())
+		up.Facts.Width, up.Facts.Height, up.Pages, name, f.Clock.Now())
 	return nil
 }
 
@@ -47,7 +47,7 @@ func (f *Uploads) scan(row db.Scanner) (File, error) {
 	var media string
 	var name []byte
 	err := row.Scan(&d.Partner, &d.ID, &d.User, &d.Check, &d.Proves, &d.Side, &d.State, &media, &d.Size, &d.Width, &d.Height,
-		&name, &d.CreatedAt)
+		&d.Pages, &name, &d.CreatedAt)
 	if err != nil {
 		return File{}, err
 	}

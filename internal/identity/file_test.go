@@ -2,8 +2,11 @@ package identity
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
+	"image"
+	"image/draw"
 	"image/jpeg"
 	"io"
 	"log/slog"
@@ -18,7 +21,6 @@ import (
 	"kontor/internal/clock"
 	"kontor/internal/db"
 	"kontor/internal/db/dbtest"
-	"kontor/internal/document"
 	"kontor/internal/document/documenttest"
 	"kontor/internal/event"
 	"kontor/internal/fault"
@@ -67,7 +69,7 @@ func newDesk(t *testing.T, on *db.DB, country string) *desk {
 	jobs := job.NewRunner(job.Config{DB: on, Clock: d.clock, Node: "test", Log: log})
 	d.users = user.NewService(v, d.clock, cat, events)
 	d.uploads = NewUploads(UploadConfig{
-		DB: on, Vault: v, Clock: d.clock, Users: d.users, Jobs: jobs, Log: log, Rules: d, Staging: true, Delay: time.Hour,
+		DB: on, Vault: v, Clock: d.clock, Users: d.users, Jobs: jobs, Log: log, Rules: d, Staging: true, Delay: time.Hour, Pages: blankPages{},
 		Blobs: blob.NewFolder(filepath.Join(t.TempDir(), "documents"), v, "document", "content"),
 	})
 	d.checks, err = NewService(Config{
@@ -261,7 +263,7 @@ func TestUnusedContentIsSweptByItsAge(t *testing.T) {
 		kept, orphan := d.file("a.pdf", paper), d.store("b.pdf", paper)
 		useless := d.file("c.png", documenttest.PNG(t, documenttest.Flat(300, 300)))
 		d.must(func(tx *db.Tx) error {
-			tx.Write(updateFile, int64(1), useless.ID, FileError) // as if the program had stopped before its content was removed
+			tx.Write(updateFile, int64(1), useless.ID, FileError, 0) // as if the program had stopped before its content was removed
 			return nil
 		})
 		if n, err := d.uploads.Sweep(t.Context(), time.Now().Add(-time.Hour)); n != 0 || err != nil {
@@ -310,23 +312,25 @@ func TestEachLookIsMarkedAndRecorded(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, on *db.DB) {
 		d := newDesk(t, on, "LT")
 		picture, pdf := d.file("front.jpg", photo(t)), d.file("back.pdf", paper)
-		for id, media := range map[clock.ID]document.Media{picture.ID: document.JPEG, pdf.ID: document.PDF} {
-			look, err := d.uploads.Show(t.Context(), "console:officer", 1, id)
-			if err != nil || look.Media != media {
-				t.Fatalf("shown as %s, %v", look.Media, err)
-			}
-			text, err := io.ReadAll(look.Content)
-			if err := errors.Join(err, look.Content.Close()); err != nil {
+		for _, id := range []clock.ID{picture.ID, pdf.ID} {
+			look, err := d.uploads.Show(t.Context(), "console:officer", 1, id, 1)
+			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := jpeg.DecodeConfig(bytes.NewReader(text)); media == document.JPEG && err != nil {
-				t.Error(err)
+			shown, err := jpeg.Decode(bytes.NewReader(look))
+			if err != nil {
+				t.Fatal(err)
 			}
-			if media == document.PDF && !bytes.Equal(text, paper) {
-				t.Error("the PDF is another one")
+			if id == pdf.ID && unmarked(shown) {
+				t.Error("the page of a PDF has no mark")
 			}
 		}
-		if _, err := d.uploads.Show(t.Context(), "console:officer", 2, picture.ID); !errors.Is(err, ErrNoFile) {
+		for _, page := range []int{0, 2} {
+			if _, err := d.uploads.Show(t.Context(), "console:officer", 1, pdf.ID, page); !errors.Is(err, ErrNoFile) {
+				t.Errorf("page %d: %v", page, err)
+			}
+		}
+		if _, err := d.uploads.Show(t.Context(), "console:officer", 2, picture.ID, 1); !errors.Is(err, ErrNoFile) {
 			t.Errorf("another partner's: %v", err)
 		}
 		looks := read(d, func(r db.Reader) ([]audit.Recorded, error) {
@@ -336,4 +340,26 @@ func TestEachLookIsMarkedAndRecorded(t *testing.T) {
 			t.Errorf("the audit log has %d looks: %+v", len(looks), looks)
 		}
 	})
+}
+
+// blankPages draws every page as an empty one.
+type blankPages struct{}
+
+func (blankPages) Page(_ context.Context, content io.Reader, _ int) (*image.RGBA, error) {
+	page := image.NewRGBA(image.Rect(0, 0, 600, 800))
+	draw.Draw(page, page.Rect, image.White, image.Point{}, draw.Src)
+	_, err := io.Copy(io.Discard, content)
+	return page, err
+}
+
+// unmarked tells whether a drawn page is as empty as blankPages made it.
+func unmarked(p image.Image) bool {
+	for y := range p.Bounds().Dy() {
+		for x := range p.Bounds().Dx() {
+			if r, _, _, _ := p.At(x, y).RGBA(); r < 0xe000 {
+				return false
+			}
+		}
+	}
+	return true
 }

@@ -397,3 +397,43 @@ func TestAProviderIsWaitedFor(t *testing.T) {
 		}
 	})
 }
+
+// The sandbox's caller says that a document has expired, and flags the user: that is not forgotten when an officer accepts.
+func TestAnExpiredDocumentOutlivesTheReview(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, dbtest.Open(t, db.SQLite), "LT")
+	d.checks.Screener, d.rule = &finder{}, ProofNever
+	d.checks.Checker = expired{}
+	d.must(func(tx *db.Tx) error {
+		_, err := d.checks.Activate(tx, 1, "user", "")
+		return err
+	})
+	if now := d.status(); !now.Attempt.ManualReview || now.User.Verification != user.NotVerified {
+		t.Fatalf("before the decision: %+v", now)
+	}
+	d.must(func(tx *db.Tx) error { return d.checks.Reviewed(tx, 1, d.user.ID, true) })
+	if now := d.status(); now.User.Verification != user.Expired || !now.User.Active() || now.Attempt.Status != Successful {
+		t.Errorf("after it: %+v", now)
+	}
+}
+
+// expired accepts everybody, with a document that has expired.
+type expired struct{}
+
+func (expired) Check(Case) (Outcome, error) { return Outcome{Status: Successful, Expired: true}, nil }
+
+// What a user typed from the document by mistake can be taken back.
+func TestTheMachineReadableLinesAreTakenBack(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, dbtest.Open(t, db.SQLite), "LT")
+	a := d.host(Terms{})
+	for _, mrz := range []string{"P<UTO", "P<UTOX", ""} {
+		l, err := d.checks.Declare(t.Context(), "user", a.Link, Claims{DocumentType: Passport, DocumentNumber: "AB1", MRZ: mrz})
+		if c := l.Attempt.Claims; err != nil || c.MRZ != mrz || c.DocumentNumber != "AB1" {
+			t.Errorf("declared is %+v, %v", c, err)
+		}
+	}
+	if c := d.status().Attempt.Claims; c.MRZ != "" || c.DocumentType != Passport {
+		t.Errorf("kept is %+v", c)
+	}
+}

@@ -34,7 +34,7 @@ type Outcome struct {
 	Status  string
 	Reason  string
 	Review  bool // accepted, but a person must look: flagged high risk
-	Expired bool // accepted, but the document has expired since
+	Expired bool // accepted, but the document expired the day before, whatever was declared
 	Read    Read // what the document itself says
 }
 
@@ -193,6 +193,9 @@ func (s *Service) conclude(tx *db.Tx, u *user.User, a *Attempt, j judged) error 
 	}
 	before, known := a.Status, a.Claims.ExpiryDate != "" && a.Status == Successful
 	a.Claims = a.Claims.with(Claims{ExpiryDate: j.outcome.Read.ExpiryDate})
+	if j.outcome.Expired && !s.expired(*a) { // a date, so that it is not forgotten while an officer decides
+		a.Claims.ExpiryDate = s.today().AddDate(0, 0, -1).Format(time.DateOnly)
+	}
 	switch {
 	case j.outcome.Status == Rejected:
 		s.refuse(u, a, j.outcome.Reason)
@@ -227,7 +230,7 @@ func (s *Service) conclude(tx *db.Tx, u *user.User, a *Attempt, j judged) error 
 	if err := s.advance(tx, u, *a); err != nil {
 		return err
 	}
-	if a.Status == Successful && (j.outcome.Expired || s.expired(*a)) {
+	if a.Status == Successful && s.expired(*a) {
 		u.Verification = user.Expired
 		if err := s.tell(tx, u, *a); err != nil {
 			return err

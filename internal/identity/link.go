@@ -131,7 +131,7 @@ func (s *Service) FindLink(r db.Reader, externalID, verificationID string) (Link
 	if err != nil {
 		return Link{}, err
 	}
-	if u.ExternalID != externalID {
+	if u.ExternalID != externalID || !u.DeletedAt.IsZero() {
 		return Link{}, fault.New(fault.InvalidUser)
 	}
 	return s.readLink(r, u, a)
@@ -204,10 +204,11 @@ func (s *Service) Consent(ctx context.Context, externalID, verificationID string
 	})
 }
 
-// Declare records what the user says of the document: its type, and what was typed or scanned from it.
+// Declare records what the user says of the document: its type, and what was typed or scanned from it. The lines that a
+// machine reads are taken back by declaring none.
 func (s *Service) Declare(ctx context.Context, externalID, verificationID string, c Claims) (Link, error) {
 	return s.change(ctx, externalID, verificationID, func(_ *db.Tx, l *Link) error {
-		c.Outcome = ""
+		c.Outcome, l.Attempt.Claims.MRZ = "", c.MRZ
 		l.Attempt.Claims = l.Attempt.Claims.with(c)
 		return nil
 	})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"image"
 	"io"
 	"time"
 
@@ -14,49 +15,52 @@ import (
 	"kontor/internal/document"
 )
 
-// Look is what an officer is shown of a file.
-type Look struct {
-	Media   document.Media // of what is shown: a picture becomes a JPEG
-	Content io.ReadCloser
+// PageDrawer draws a page of a PDF, counted from 1; a document.Problem when it cannot.
+type PageDrawer interface {
+	Page(ctx context.Context, content io.Reader, page int) (*image.RGBA, error)
 }
 
-// ErrNoFile says that there is no such file, or that its content was removed because it is of no use.
+// ErrNoFile says that there is no such file or page, or that its content was removed because it is of no use.
 var ErrNoFile = errors.New("identity: there is no such file")
 
-// Show opens a file for a person who may look at it, and records the look in the audit log before anything is shown:
-// a picture upright, within 1600 pixels and with the actor and the time all over it; a PDF as it is. ErrNoFile; a
-// document.Problem when a picture cannot be shown.
-func (f *Uploads) Show(ctx context.Context, actor string, partner int64, id clock.ID) (Look, error) {
+// Show answers a file as a JPEG for a person who may look at it: a picture, or the page of a PDF, counted from 1;
+// upright, within 1600 pixels, and with the actor and the time all over it. The look is in the audit log before
+// anything is shown. Nobody gets the file itself. ErrNoFile; a document.Problem when it cannot be shown.
+func (f *Uploads) Show(ctx context.Context, actor string, partner int64, id clock.ID, page int) ([]byte, error) {
 	d, err := f.find(ctx, partner, id)
-	if errors.Is(err, db.ErrNoRows) || (err == nil && d.State == FileError) {
-		return Look{}, ErrNoFile
+	if errors.Is(err, db.ErrNoRows) || (err == nil && (d.State == FileError || page < 1 || page > max(1, d.Pages))) {
+		return nil, ErrNoFile
 	}
 	if err != nil {
-		return Look{}, err
+		return nil, err
 	}
 	content, err := f.Blobs.Open(ctx, refOf(partner, id))
 	if err != nil {
-		return Look{}, err
+		return nil, err
 	}
+	defer content.Close()
 	now := f.Clock.Now()
 	err = f.DB.Update(ctx, func(tx *db.Tx) error {
 		return audit.Write(tx, audit.Entry{
 			Actor: actor, Action: "document.view", Partner: partner, Object: id.String(),
-			Details: map[string]string{"user": d.User.String(), "proves": d.Proves},
+			Details: map[string]any{"user": d.User.String(), "proves": d.Proves, "page": page},
 		})
 	})
 	if err != nil {
-		return Look{}, errors.Join(err, content.Close())
+		return nil, err
 	}
-	if d.Media == document.PDF {
-		return Look{Media: d.Media, Content: content}, nil
-	}
-	defer content.Close()
 	var shown bytes.Buffer
-	if err := document.Render(&shown, d.Media, content, actor+"  "+now.UTC().Format(time.DateTime)+" UTC"); err != nil {
-		return Look{}, err
+	mark := actor + "  " + now.UTC().Format(time.DateTime) + " UTC"
+	if d.Media == document.PDF {
+		picture, err := f.Pages.Page(ctx, content, page)
+		if err != nil {
+			return nil, err
+		}
+		err = document.Mark(&shown, picture, mark)
+		return shown.Bytes(), err
 	}
-	return Look{Media: document.JPEG, Content: io.NopCloser(&shown)}, nil
+	err = document.Render(&shown, d.Media, content, mark)
+	return shown.Bytes(), err
 }
 
 func refOf(partner int64, id clock.ID) blob.Ref { return blob.Ref{Partner: partner, ID: id} }

@@ -250,11 +250,13 @@ func (f *Uploads) beginReview(tx *db.Tx, u *user.User, status string) (ProofRevi
 
 // CheckProof judges stored files of a proof of address by what can be told at once, since nothing else would tell the
 // partner: P426 when a picture is too small or too large to be shown, or a PDF has no pages or too many.
-func (f *Uploads) CheckProof(ctx context.Context, partner int64, up Upload) error {
+// It notes the pages of a PDF.
+func (f *Uploads) CheckProof(ctx context.Context, partner int64, up *Upload) (err error) {
 	if up.Facts.Media != document.PDF {
 		return asFault(document.CheckSize(up.Facts))
 	}
-	return asFault(f.examine(ctx, refOf(partner, up.ID), up.Facts.Media))
+	up.Pages, err = f.examine(ctx, refOf(partner, up.ID), up.Facts.Media)
+	return asFault(err)
 }
 
 // Verdict is an officer's decision on a proof of address.

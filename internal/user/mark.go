@@ -66,7 +66,7 @@ func (s *Service) Freeze(tx *db.Tx, partner int64, id clock.ID, actor, reason st
 	if err != nil {
 		return User{}, err
 	}
-	u, err := lockLiving(tx, partner, id)
+	u, err := LockByID(tx, partner, id)
 	if err != nil || !u.FrozenAt.IsZero() {
 		return u, err
 	}
@@ -82,7 +82,7 @@ func (s *Service) Unfreeze(tx *db.Tx, partner int64, id clock.ID, actor, reason 
 	if err != nil {
 		return User{}, err
 	}
-	u, err := lockLiving(tx, partner, id)
+	u, err := LockByID(tx, partner, id)
 	if err != nil || u.FrozenAt.IsZero() {
 		return u, err
 	}
@@ -96,14 +96,6 @@ func FreezeReason(r db.Reader, u User) (string, error) {
 	var reason string
 	err := r.Row(selectReason, u.Partner, u.ID).Scan(&reason)
 	return reason, err
-}
-
-func lockLiving(tx *db.Tx, partner int64, id clock.ID) (User, error) {
-	u, err := LockByID(tx, partner, id)
-	if err == nil && !u.DeletedAt.IsZero() {
-		return User{}, fault.New(fault.InvalidUser)
-	}
-	return u, err
 }
 
 func record(tx *db.Tx, u User, action, actor, reason string) error {

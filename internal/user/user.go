@@ -126,7 +126,7 @@ var (
 	selectUser  = db.NewQuery(`SELECT ` + columns + ` FROM users u WHERE u.partner_id = $1 AND u.external_id = $2 AND u.deleted_at = 0`)
 	selectByID  = db.NewQuery(`SELECT ` + columns + ` FROM users u WHERE u.partner_id = $1 AND u.id = $2`)
 	lockUser    = db.NewQuery(`SELECT ` + columns + ` FROM users u WHERE u.partner_id = $1 AND u.external_id = $2 AND u.deleted_at = 0 FOR UPDATE`)
-	lockByID    = db.NewQuery(`SELECT ` + columns + ` FROM users u WHERE u.partner_id = $1 AND u.id = $2 FOR UPDATE`)
+	lockByID    = db.NewQuery(`SELECT ` + columns + ` FROM users u WHERE u.partner_id = $1 AND u.id = $2 AND u.deleted_at = 0 FOR UPDATE`)
 	updateState = db.NewCommand(`
 		UPDATE users SET verification = $3, activated_at = $4, version = $5, under_review = $6
 		WHERE partner_id = $1 AND id = $2`)
@@ -148,7 +148,7 @@ func Lock(tx *db.Tx, partner int64, externalID string) (User, error) {
 	return found(scan(tx.Row(lockUser, partner, externalID)))
 }
 
-// LockByID is Lock by our id. As FindByID, it also finds a user that was deleted.
+// LockByID is Lock by our id. P412 also for a user who was deleted.
 func LockByID(tx *db.Tx, partner int64, id clock.ID) (User, error) {
 	tx.Locked()
 	return found(scan(tx.Row(lockByID, partner, id)))

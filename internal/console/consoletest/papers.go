@@ -7,7 +7,6 @@ import (
 	"image/color"
 	"image/draw"
 	"image/jpeg"
-	"io"
 	"sync"
 
 	"kontor/internal/audit"
@@ -80,22 +79,19 @@ func (p *Papers) Files(_ db.Reader, partner int64, u clock.ID) (all []console.Do
 }
 
 // Show is console.Documents'.
-func (p *Papers) Show(ctx context.Context, actor string, partner int64, id clock.ID) (string, io.ReadCloser, error) {
+func (p *Papers) Show(ctx context.Context, actor string, partner int64, id clock.ID, page int) ([]byte, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, d := range p.files {
-		if d.Partner != partner || d.ID != id {
+		if d.Partner != partner || d.ID != id || page < 1 || page > max(1, d.Pages) {
 			continue
 		}
 		err := p.db.Update(ctx, func(tx *db.Tx) error {
 			return audit.Write(tx, audit.Entry{Actor: actor, Action: "document.view", Partner: partner, Object: id.String()})
 		})
-		if d.Media == "application/pdf" {
-			return d.Media, io.NopCloser(bytes.NewReader([]byte("%PDF-1.4\n%%EOF\n"))), err
-		}
-		return "image/jpeg", io.NopCloser(bytes.NewReader(picture())), err
+		return picture(), err
 	}
-	return "", nil, console.ErrNoDocument
+	return nil, console.ErrNoDocument
 }
 
 // picture looks a little like a card with a photo.
