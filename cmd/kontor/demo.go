@@ -144,7 +144,7 @@ func (d *demo) walk(ctx context.Context) error {
 
 	d.section("Events")
 	for name, count := range map[string]int{
-		"kyc-verification-status": 2, "user-balance-generation": 2, "sepa-deposit": 1, "p2p-transfer": 2,
+		"kyc-verification-status": 2, "user-balance-generation": 2, "sepa-deposit": 1, "iban-status": 2, "p2p-transfer": 2,
 	} {
 		d.wait(ctx, name, count)
 	}

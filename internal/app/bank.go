@@ -2,8 +2,11 @@ package app
 
 import (
 	"context"
+	"fmt"
+	"math/big"
 	"time"
 
+	"kontor/internal/db"
 	"kontor/internal/event"
 	"kontor/internal/iban"
 	"kontor/internal/metrics"
@@ -45,7 +48,7 @@ func openSEPA(ctx context.Context, cfg Config, a *App, v *vault.Vault, events *e
 		return nil, err
 	}
 	payments, err := sepa.NewService(sepa.Config{
-		DB: a.DB, Vault: v, Clock: cfg.Clock, Catalog: a.Catalog, Bank: cfg.Bank, Delay: cfg.SandboxDelay,
+		DB: a.DB, Vault: v, Clock: cfg.Clock, Catalog: a.Catalog, Bank: cfg.Bank, Owners: nameRules{a},
 		Events: events, Users: users, Jobs: a.jobs, Calendar: calendar,
 	})
 	if err != nil {
@@ -61,10 +64,12 @@ func openSEPA(ctx context.Context, cfg Config, a *App, v *vault.Vault, events *e
 	if err != nil {
 		return nil, err
 	}
-	payments.Join(bank.NewSandbox(bank.SandboxConfig{
+	sandbox := bank.NewSandbox(bank.SandboxConfig{
 		Account: bank.Account{Holder: collectiveHolder, IBAN: number, BIC: cfg.Bank.BIC},
 		DB:      a.DB, Vault: v, Clock: cfg.Clock, Delay: cfg.SandboxDelay, Jobs: a.jobs, Receiver: payments,
-	}))
+	})
+	payments.Join(sandbox)
+	payments.Simulate(sandbox)
 	return payments, nil
 }
 
@@ -91,4 +96,29 @@ func (a *App) bankFolders() (map[string]metrics.Folder, error) {
 	return map[string]metrics.Folder{
 		"inbox": folder(s.Inbox), "outbox": folder(s.Outbox), "quarantine": folder(s.Quarantine),
 	}, err
+}
+
+// nameRules tells sepa how a partner's deposits are judged.
+type nameRules struct{ app *App }
+
+func (n nameRules) NameRule(r db.Reader, id int64) (sepa.NameRule, error) {
+	found, err := n.app.Partners.Find(r, id)
+	if err != nil {
+		return sepa.NameRule{}, err
+	}
+	rule := sepa.NameRule{Company: found.Settings.Text("legalName")}
+	if rule.Accept, err = thousandths(found.Settings.Text("nameMatch.accept")); err == nil {
+		rule.Reject, err = thousandths(found.Settings.Text("nameMatch.reject"))
+	}
+	return rule, err
+}
+
+// thousandths reads a likeness between 0 and 1. What is finer is cut.
+func thousandths(text string) (int64, error) {
+	exact, ok := new(big.Rat).SetString(text)
+	if !ok {
+		return 0, fmt.Errorf("%q is no number", text)
+	}
+	exact.Mul(exact, big.NewRat(1000, 1))
+	return new(big.Int).Quo(exact.Num(), exact.Denom()).Int64(), nil
 }

@@ -186,10 +186,10 @@ func usable(t *testing.T, a *app.App) {
 	}
 	p := partnerOf{t, serve(t, a, app.Roles{API: true, Worker: true})}
 
-	// Four webhooks waited; the fifth is that of the deposit whose job waited.
+	// Four webhooks waited; the others are those of the deposit whose job waited.
 	counts := map[string]int{}
 	timeout := time.After(patience)
-	for range 5 {
+	for range 6 {
 		select {
 		case name := <-arrived:
 			counts[name]++
@@ -197,7 +197,7 @@ func usable(t *testing.T, a *app.App) {
 			t.Fatalf("only these events arrived: %v", counts)
 		}
 	}
-	if counts["sepa-deposit"] != 2 || counts["p2p-transfer"] != 1 {
+	if counts["sepa-deposit"] != 2 || counts["iban-status"] != 1 || counts["p2p-transfer"] != 1 {
 		t.Errorf("these events arrived: %v", counts)
 	}
 	if got := p.euros(); got != "26.50" {

@@ -10,7 +10,7 @@ import (
 )
 
 // migrations are the steps of the schema. One set of files serves both engines: they are templates in which
-// {{uuid}}, {{bytes}}, {{micros}} (now) and {{immutable "table"}} are spelt per engine.
+// {{uuid}}, {{bytes}}, {{micros}} (now), {{immutable "table"}} and {{mutable "table"}} are spelt per engine.
 //
 //go:embed migrations/*.sql
 var migrations embed.FS
@@ -44,6 +44,7 @@ func macros(kind Engine) template.FuncMap {
 			"uuid":      func() string { return "UUID" },
 			"bytes":     func() string { return "BYTEA" },
 			"immutable": immutablePostgres,
+			"mutable":   mutablePostgres,
 			"hot":       func() string { return " WITH (fillfactor = 70)" },
 			"micros":    func() string { return "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)" },
 		}
@@ -52,6 +53,7 @@ func macros(kind Engine) template.FuncMap {
 		"uuid":      func() string { return "TEXT" },
 		"bytes":     func() string { return "BLOB" },
 		"immutable": immutableSQLite,
+		"mutable":   mutableSQLite,
 		"hot":       func() string { return "" },
 		"micros":    func() string { return "CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER)" },
 	}
@@ -86,4 +88,13 @@ END;
 `, table, change)
 	}
 	return text
+}
+
+// mutablePostgres takes the protection away from a table that a migration makes anew.
+func mutablePostgres(table string) string {
+	return fmt.Sprintf("DROP FUNCTION %s_immutable() CASCADE;", table)
+}
+
+func mutableSQLite(table string) string {
+	return fmt.Sprintf("DROP TRIGGER %[1]s_immutable_UPDATE;\nDROP TRIGGER %[1]s_immutable_DELETE;", table)
 }

@@ -30,7 +30,7 @@ var layers = [][]string{
 var features = []string{
 	"internal/partner", "internal/user", "internal/identity", "internal/compliance", "internal/transfer", "internal/exchange",
 	"internal/sepa", "internal/crypto", "internal/card", "internal/order", "internal/paylink", "internal/history",
-	"internal/adjustment",
+	"internal/adjustment", "internal/namecheck",
 }
 
 // beside lists what a package may import from its own layer.
@@ -41,7 +41,8 @@ var beside = map[string][]string{
 	"internal/trace":      {"internal/fault"},
 	"internal/identity":   {"internal/user", "internal/compliance"},
 	"internal/adjustment": {"internal/user"},
-	"internal/sepa":       {"internal/user", "internal/compliance"},
+	"internal/sepa":       {"internal/user", "internal/compliance", "internal/namecheck"},
+	"internal/namecheck":  {"internal/compliance"},
 	"internal/crypto":     {"internal/user", "internal/compliance"},
 	"internal/card":       {"internal/user", "internal/exchange"},
 	"internal/exchange":   {"internal/user"},

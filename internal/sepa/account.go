@@ -80,7 +80,7 @@ func (s *Service) open(tx *db.Tx, partner int64, owner clock.ID, at time.Time) e
 	if err != nil {
 		return err
 	}
-	title := "KT" + rand.Text()[:10]
+	title := titleStart + rand.Text()[:titleLength-len(titleStart)]
 	tx.Write(insertAccount, partner, owner, string(account), title, at)
 	tx.Write(insertDirectory, byIBAN, string(account), partner, owner)
 	tx.Write(insertDirectory, byTitle, title, partner, owner)
@@ -132,20 +132,13 @@ func (s *Service) FindAccount(r db.Reader, partner int64, owner clock.ID) (Accou
 // Bank tells at which bank the accounts are.
 func (s *Service) Bank() Bank { return s.bank }
 
-// owner finds whose a payment is: by the IBAN of the owner's own, or else by the reference, which a payer
-// may have written in small letters or with spaces. P412 when nobody of this partner is meant.
+// owner finds whose a payment is that the sandbox is asked for. P412 when nobody of this partner is meant.
 func owner(r db.Reader, partner int64, number iban.IBAN, title string) (clock.ID, error) {
-	kind, key := byIBAN, string(number)
-	if number == "" {
-		kind, key = byTitle, strings.ToUpper(strings.ReplaceAll(title, " ", ""))
+	to, ok, err := beneficiary(r, Entry{Creditor: Party{IBAN: number}, Title: title})
+	if err == nil && (!ok || to.partner != partner) {
+		err = fault.New(fault.InvalidUser)
 	}
-	var id clock.ID
-	var of int64
-	err := r.Row(selectOwner, kind, key).Scan(&of, &id)
-	if errors.Is(err, db.ErrNoRows) || (err == nil && of != partner) {
-		return clock.ID{}, fault.New(fault.InvalidUser)
-	}
-	return id, err
+	return to.id, err
 }
 
 // Check tells what is wrong with a bank's settings, by making an IBAN with them.

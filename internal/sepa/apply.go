@@ -2,6 +2,7 @@ package sepa
 
 import (
 	"context"
+	"errors"
 
 	"kontor/internal/clock"
 	"kontor/internal/db"
@@ -39,14 +40,63 @@ func (s *Service) apply(ctx context.Context, j job.Job) error {
 		return err
 	}
 	var told []news
+	var others []booked
 	for _, b := range all {
+		if b.kind == entryDeposit || b.kind == entrySentBack {
+			others = append(others, b)
+			continue
+		}
 		n := news{id: b.object, settled: true, reason: b.reason, entry: b}
 		if b.kind == entryReturn {
 			n.back = b.amount
 		}
 		told = append(told, n)
 	}
-	return s.takeAll(ctx, j.Partner, told)
+	failed := []error{s.takeAll(ctx, j.Partner, told)}
+	for _, b := range others {
+		failed = append(failed, s.applyOther(ctx, j.Partner, b))
+	}
+	return errors.Join(failed...)
+}
+
+// applyOther passes on a deposit, or the end of a return.
+func (s *Service) applyOther(ctx context.Context, partner int64, b booked) error {
+	var arrived Deposit
+	var sentBack giveBack
+	err := s.db.View(ctx, func(r db.Reader) (err error) {
+		if b.kind == entryDeposit {
+			arrived, err = s.depositOf(r, b.id, ref{partner, b.object})
+			return err
+		}
+		sentBack, _, err = s.findReturn(r, b.object)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return s.db.Update(ctx, func(tx *db.Tx) error {
+		if b.kind == entryDeposit {
+			return s.arrive(tx, arrived)
+		}
+		return s.returned(tx, sentBack.deposit)
+	})
+}
+
+// depositOf makes the deposit that a booked payment is.
+func (s *Service) depositOf(r db.Reader, entry clock.ID, of ref) (Deposit, error) {
+	e, detail, err := s.findEntry(r, entry)
+	if err != nil {
+		return Deposit{}, err
+	}
+	e.Title, e.Creditor = detail.Title, detail.Creditor
+	to, ok, err := beneficiary(r, e)
+	if err != nil || !ok {
+		return Deposit{}, errors.Join(err, errors.New("sepa: a deposit that is nobody's"))
+	}
+	return Deposit{
+		Partner: of.partner, ID: of.id, Owner: to.id, Amount: e.Amount, Title: detail.Title, SenderName: detail.Debtor.Name,
+		SenderIBAN: string(detail.Debtor.IBAN), Entry: entry, CreatedAt: s.clock.Now(),
+	}, nil
 }
 
 func (s *Service) applied(r db.Reader, j job.Job) ([]booked, error) {

@@ -2,6 +2,7 @@ package sepa
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -20,12 +21,36 @@ import (
 	"kontor/internal/vault"
 )
 
+// rules are how every partner's names are judged.
+type rules struct{}
+
+func (rules) NameRule(db.Reader, int64) (NameRule, error) {
+	return NameRule{Company: "Test Partner", Accept: 920, Reject: 750}, nil
+}
+
+// teller is a bank that announces payments and books them when it is told to.
+type teller struct{ paid []Entry }
+
+func (t *teller) Pay(_ *db.Tx, in Incoming) (Entry, error) {
+	e := Entry{
+		Account: collective, Reference: fmt.Sprint("credit ", clock.NewID()), Amount: in.Amount, Title: in.Title, EndToEnd: "NOTPROVIDED",
+		Debtor: Party{Name: in.SenderName, IBAN: in.SenderIBAN}, Creditor: Party{IBAN: in.IBAN}, Day: bookingDay,
+	}
+	t.paid = append(t.paid, e)
+	return e, nil
+}
+
+const collective = "LT121000011101001000"
+
+var bookingDay = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+
 // books are those of the operator and of partner 1 with one active user.
 type books struct {
 	*testing.T
 	db   *db.DB
 	sepa *Service
 	user user.User
+	bank *teller
 }
 
 func newBooks(t *testing.T, d *db.DB) *books {
@@ -44,10 +69,12 @@ func newBooks(t *testing.T, d *db.DB) *books {
 	b := &books{T: t, db: d}
 	users := user.NewService(v, now, cat, events)
 	if b.sepa, err = NewService(Config{
-		DB: d, Vault: v, Clock: now, Catalog: cat, Bank: SandboxBank, Events: events, Users: users, Jobs: jobs,
+		DB: d, Vault: v, Clock: now, Catalog: cat, Bank: SandboxBank, Events: events, Users: users, Jobs: jobs, Owners: rules{},
 	}); err != nil {
 		t.Fatal(err)
 	}
+	b.bank = &teller{}
+	b.sepa.Simulate(b.bank)
 	b.must(func(tx *db.Tx) error {
 		for partner := range int64(2) {
 			ledger.OpenBook(tx, partner, []money.Currency{b.sepa.euro}, now.Now())
@@ -57,6 +84,9 @@ func newBooks(t *testing.T, d *db.DB) *books {
 		}
 		b.user, _, err = users.Create(tx, 1, user.New{ExternalID: "user", Model: user.KYC, Person: user.Person{Country: "LT"}})
 		return err
+	})
+	b.must(func(tx *db.Tx) error {
+		return users.Establish(tx, b.user, user.Established{FirstName: "Test", LastName: "User", At: now.Now()})
 	})
 	b.setUser(user.Verified)
 	b.must(func(tx *db.Tx) error { return b.sepa.Activate(tx, b.user, catalog.Country{Code: "LT", IBAN: true}) })
@@ -76,8 +106,14 @@ func (b *books) setUser(verification string) {
 	b.must(func(tx *db.Tx) error { user.SaveState(tx, b.user); return nil })
 }
 
-// receive lets a payment arrive for the user and answers its job.
+// receive lets a payment of the user's own arrive and answers the job that decides on it.
 func (b *books) receive(cents int64) job.Job {
+	b.Helper()
+	return b.receiveFrom("Test User", cents)
+}
+
+// receiveFrom lets a payment of somebody arrive for the user.
+func (b *books) receiveFrom(sender string, cents int64) job.Job {
 	b.Helper()
 	var d Deposit
 	b.must(func(tx *db.Tx) error {
@@ -85,10 +121,28 @@ func (b *books) receive(cents int64) job.Job {
 		if err != nil {
 			return err
 		}
-		d, err = b.sepa.Receive(tx, 1, Incoming{IBAN: a.IBAN, Amount: money.New(cents, b.sepa.euro), SenderName: "Test"})
+		d, err = b.sepa.Receive(tx, 1, Incoming{
+			IBAN: a.IBAN, Amount: money.New(cents, b.sepa.euro), SenderName: sender, SenderIBAN: "DE89370400440532013000",
+		})
 		return err
 	})
+	for range 2 {
+		if err := b.sepa.Book(b.Context(), b.bank.paid); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.applyAll()
 	return job.Job{Partner: 1, Kind: bookDeposit, Object: d.ID}
+}
+
+// applyAll passes on what the bank has booked, as often as a crash would.
+func (b *books) applyAll() {
+	b.Helper()
+	for range 2 {
+		if err := applyAll(b.Context(), b.db, b.sepa); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
 
 // run runs a deposit's job, as often as a crash between its commit and its end would.

@@ -11,14 +11,20 @@ import (
 
 // depositStates are all states of deposits. The indexes have a stretch for each, so that the few deposits in
 // a rare state are found without reading all the others.
-var depositStates = []string{DepositPending, DepositSuccessful, DepositSuspended}
+var depositStates = []string{DepositPending, DepositSuccessful, DepositSuspended, DepositReturning, DepositReturned}
+
+// Rejected is the state, in the words of partners, of a deposit that goes back to its sender.
+const Rejected = "REJECTED"
 
 // Told is the deposit's state in the words of partners: to them one that waits for a decision is pending.
 func (d Deposit) Told() string { return told(d.Status) }
 
 func told(state string) string {
-	if state == DepositSuspended {
+	switch state {
+	case DepositSuspended:
 		return DepositPending
+	case DepositReturning, DepositReturned:
+		return Rejected
 	}
 	return state
 }
@@ -27,7 +33,7 @@ var (
 	selectEveryones = db.NewQuery(page.Merged("id", len(depositStates),
 		`SELECT `+columns+` FROM sepa_deposit WHERE partner_id = $1 AND status = KEY`))
 	selectOwners = db.NewQuery(page.Merged("id", len(depositStates),
-		`SELECT `+columns+` FROM sepa_deposit WHERE partner_id = $1 AND owner_id = $9 AND status = KEY`))
+		`SELECT `+columns+` FROM sepa_deposit WHERE partner_id = $1 AND owner_id = $11 AND status = KEY`))
 )
 
 // History answers the entries of deposits and transfers that a query asks for, in no order: at least the newest, as

@@ -7,7 +7,7 @@ import (
 
 var selectOpen = db.NewQuery(`
 	SELECT CAST(SUM(n) AS BIGINT) FROM (SELECT COUNT(*) AS n FROM sepa_deposit
-	WHERE partner_id = $1 AND owner_id = $2 AND status IN ('` + DepositPending + `', '` + DepositSuspended + `')
+	WHERE partner_id = $1 AND owner_id = $2 AND status IN ('` + DepositPending + `', '` + DepositSuspended + `', '` + DepositReturning + `')
 	UNION ALL SELECT COUNT(*) FROM sepa_transfer
 	WHERE partner_id = $1 AND owner_id = $2 AND status IN ('` + TransferPending + `', '` + TransferProcessing + `')) AS open`)
 

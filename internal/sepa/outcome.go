@@ -59,15 +59,25 @@ func (s *Service) Report(ctx context.Context, statuses []Status) error {
 	return s.takeEach(ctx, told)
 }
 
-// ReportBatch takes what the bank says of a whole batch.
-func (s *Service) ReportBatch(ctx context.Context, batch clock.ID, settled bool, reason string) error {
+// ReportBatch takes what the bank says of a whole message: a batch, or a return, which is done when it is debited.
+func (s *Service) ReportBatch(ctx context.Context, message clock.ID, settled bool, reason string) error {
 	var refs []ref
+	var back giveBack
+	var isReturn bool
 	err := s.db.View(ctx, func(r db.Reader) (err error) {
-		refs, err = scanRefs(r.Rows(selectInBatch, batch))
+		if back, isReturn, err = s.findReturn(r, message); err != nil || isReturn {
+			return err
+		}
+		refs, err = scanRefs(r.Rows(selectInBatch, message))
 		return err
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case isReturn && !settled:
+		return s.refuseReturn(ctx, back, reason)
+	case isReturn:
+		return nil
 	}
 	told := map[int64][]news{}
 	for _, t := range refs {

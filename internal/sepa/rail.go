@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"kontor/internal/clock"
+	"kontor/internal/db"
 	"kontor/internal/iban"
 	"kontor/internal/money"
 )
@@ -15,6 +16,34 @@ type Rail interface {
 	// Submit gives a batch to the bank. A batch that was given before has the same ids and the same content, so
 	// that giving it again changes nothing.
 	Submit(ctx context.Context, b Batch) error
+	// Return lets the bank send a payment back to who sent it. The same holds for its id and content.
+	Return(ctx context.Context, r ReturnOrder) error
+}
+
+// ReturnOrder is a payment that goes back, all of it.
+type ReturnOrder struct {
+	ID        clock.ID // makes the ids of the message, of the return and of the file; see EndToEnd
+	CreatedAt time.Time
+	Reference string // of the payment: the bank's own
+	EndToEnd  string // of the payment: the sender's; empty when there was none
+	Amount    money.Amount
+	Reason    string // a code of ISO 20022's external list of return reasons
+	Debtor    Party  // who sent the payment, and gets it back
+	Creditor  Party  // where it had arrived
+}
+
+// Party is one side of a payment, as far as the bank tells.
+type Party struct {
+	Name string
+	IBAN iban.IBAN
+	BIC  string
+}
+
+// Payer sends payments to our account: the sandbox's bank, which makes deposits.
+type Payer interface {
+	// Pay lets a payment arrive. It answers it as the bank announces it; the bank books it a moment after the
+	// transaction.
+	Pay(tx *db.Tx, in Incoming) (Entry, error)
 }
 
 // Calendar tells when the bank takes batches.
@@ -54,12 +83,13 @@ type Entry struct {
 	Reference string       // the bank's own, unique on the account
 	Part      string       // which payment of an entry that has several
 	EndToEnd  string       // empty or any text, when the payment was not made by us
+	Ours      string       // the id that we gave the instruction, when the bank tells it apart from the end-to-end id
 	Amount    money.Amount // credits are above zero
-	Returned  bool         // a payment of ours that came back
+	Returned  bool         // a payment that came back to us, or that we sent back
 	Reason    string       // why it did
-	Debtor    string       // names and remittance information, as the bank has them
-	Creditor  string
-	Title     string
+	Debtor    Party        // as the bank has it
+	Creditor  Party        // of a deposit: with the virtual IBAN that it was sent to, when the bank tells it
+	Title     string       // the remittance information
 	Day       time.Time
 }
 

@@ -10,14 +10,17 @@ import (
 	"kontor/internal/db"
 	"kontor/internal/job"
 	"kontor/internal/ledger"
+	"kontor/internal/money"
 	"kontor/internal/vault"
 )
 
 // The kinds of what the bank booked.
 const (
-	entryTransfer = "TRANSFER" // a transfer of ours was debited
-	entryReturn   = "RETURN"   // one came back
-	entryUnknown  = "UNKNOWN"  // a person must look at it
+	entryTransfer = "TRANSFER"  // a transfer of ours was debited
+	entryReturn   = "RETURN"    // one came back
+	entryDeposit  = "DEPOSIT"   // somebody paid in for an owner
+	entrySentBack = "SENT_BACK" // a payment that we had sent back was debited
+	entryUnknown  = "UNKNOWN"   // a person must look at it
 )
 
 var (
@@ -29,7 +32,8 @@ var (
 	selectSent = db.NewQuery(`SELECT t.partner_id, t.id, t.amount, t.status
 		FROM sepa_batch_item i JOIN sepa_transfer t ON t.partner_id = i.partner_id AND t.id = i.transfer_id
 		WHERE i.transfer_id IN (` + db.List(1) + `)`)
-	selectBooked = db.NewQuery(`SELECT object_id, kind FROM bank_entry
+	selectEntryDetail = db.NewQuery(`SELECT reference, amount, detail FROM bank_entry WHERE partner_id = $1 AND id = $2`)
+	selectBooked      = db.NewQuery(`SELECT object_id, kind FROM bank_entry
 		WHERE partner_id = $1 AND kind <> '` + entryUnknown + `' AND object_id IN (` + db.List(2) + `)`)
 )
 
@@ -53,7 +57,46 @@ type line struct {
 	id     clock.ID // of its row
 	detail []byte   // sealed: parties and remittance information
 	kind   string
-	target ref // whose it is; nobody's if that is unknown
+	target ref  // whose it is; nobody's if that is unknown
+	waits  bool // it leaves suspense: a payment that was nobody's has been sent back
+}
+
+// entryDetail is the sealed part of what the bank booked.
+type entryDetail struct {
+	Debtor   Party  `json:"debtor"`
+	Creditor Party  `json:"creditor"`
+	Title    string `json:"title"`
+	EndToEnd string `json:"endToEnd"`
+	Ours     string `json:"ours,omitempty"`
+}
+
+func entryPlace(id clock.ID) vault.Place {
+	return vault.Place{Table: "bank_entry", Column: "detail", Row: id.String()}
+}
+
+// findEntry reads what the bank booked.
+func (s *Service) findEntry(r db.Reader, id clock.ID) (Entry, entryDetail, error) {
+	var e Entry
+	var d entryDetail
+	var units int64
+	var sealed []byte
+	if err := r.Row(selectEntryDetail, ledger.Operator, id).Scan(&e.Reference, &units, &sealed); err != nil {
+		return e, d, err
+	}
+	e.Amount = money.New(units, s.euro)
+	text, err := s.vault.Open(entryPlace(id), sealed)
+	if err != nil {
+		return e, d, err
+	}
+	return e, d, json.Unmarshal(text, &d)
+}
+
+// operation names what was booked in the operator's book.
+func (l line) operation() ledger.Operation {
+	if l.kind == entryDeposit || l.kind == entrySentBack {
+		return ledger.Operation{Type: DepositOperation, ID: l.id}
+	}
+	return ledger.Operation{Type: TransferOperation, ID: l.id}
 }
 
 // lines prepares what needs no transaction. The ids of lines that are booked together follow one another, so that
@@ -63,13 +106,11 @@ func (s *Service) lines(entries []Entry) ([]line, error) {
 	first := firstOf(clock.NewID())
 	for i, e := range entries {
 		l := line{Entry: e, id: nth(first, i)}
-		detail, err := json.Marshal(map[string]string{
-			"debtor": e.Debtor, "creditor": e.Creditor, "title": e.Title, "endToEnd": e.EndToEnd,
-		})
+		detail, err := json.Marshal(entryDetail{e.Debtor, e.Creditor, e.Title, e.EndToEnd, e.Ours})
 		if err != nil {
 			return nil, err
 		}
-		l.detail, err = s.vault.Seal(vault.Place{Table: "bank_entry", Column: "detail", Row: l.id.String()}, detail)
+		l.detail, err = s.vault.Seal(entryPlace(l.id), detail)
 		if err != nil {
 			return nil, err
 		}
@@ -114,7 +155,7 @@ func (s *Service) bookLines(tx *db.Tx, lines []line) error {
 	var partners []int64
 	for _, l := range lines {
 		other := clearing
-		if l.kind == entryUnknown {
+		if l.kind == entryUnknown || l.waits {
 			other = suspense
 		} else if !slices.Contains(partners, l.target.partner) {
 			partners = append(partners, l.target.partner)
@@ -125,7 +166,7 @@ func (s *Service) bookLines(tx *db.Tx, lines []line) error {
 		if l.Amount.Sign() < 0 {
 			leg.Debit, leg.Credit, leg.Amount = other, bank, l.Amount.Neg()
 		}
-		ledger.Post(tx, ledger.Operator, ledger.Operation{Type: TransferOperation, ID: l.id}, now, leg)
+		ledger.Post(tx, ledger.Operator, l.operation(), now, leg)
 	}
 	for _, partner := range partners {
 		job.Enqueue(tx, partner, applyEntries, firstOf(lines[0].id), now)
@@ -191,16 +232,57 @@ func (s *Service) classify(r db.Reader, lines []line) error {
 		l := &lines[i]
 		l.kind, l.target = entryUnknown, ref{}
 		id, _ := transferID(l.EndToEnd)
-		t, ours := sent[id]
-		if !ours {
-			continue
+		if t, ours := sent[id]; ours {
+			key := bookedKey{id, t.kindOf(l.Entry)}
+			if key.kind != entryUnknown && !booked[key] {
+				booked[key] = true
+				l.kind, l.target = key.kind, ref{t.partner, id}
+			}
+			if key.kind != entryUnknown {
+				continue
+			}
 		}
-		key := bookedKey{id, t.kindOf(l.Entry)}
-		if key.kind != entryUnknown && !booked[key] {
-			booked[key] = true
-			l.kind, l.target = key.kind, ref{t.partner, id}
+		if err := s.classifyOther(r, l, booked); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// classifyOther tells what a line is that is no transfer's: a payment for an owner, or one of ours that went back.
+func (s *Service) classifyOther(r db.Reader, l *line, booked map[bookedKey]bool) error {
+	switch {
+	case l.Amount.Sign() < 0:
+		return s.classifySentBack(r, l, booked)
+	case l.Returned:
+		return nil
+	}
+	to, ok, err := beneficiary(r, l.Entry)
+	if err == nil && ok {
+		l.kind, l.target = entryDeposit, ref{to.partner, DepositID(l.Entry)}
+	}
+	return err
+}
+
+func (s *Service) classifySentBack(r db.Reader, l *line, booked map[bookedKey]bool) error {
+	id, ok := transferID(l.Ours)
+	if !ok || booked[bookedKey{id, entrySentBack}] {
+		return nil
+	}
+	g, ok, err := s.findReturn(r, id)
+	if err != nil || !ok || l.Amount != g.amount.Neg() {
+		return err
+	}
+	var refused int64
+	if err := r.Row(countRefusals, ledger.Operator, id).Scan(&refused); err != nil || refused > 0 {
+		return err
+	}
+	earlier, err := findBooked(r, []clock.ID{id})
+	if err != nil || len(earlier) > 0 {
+		return err
+	}
+	booked[bookedKey{id, entrySentBack}] = true
+	l.kind, l.target, l.waits = entrySentBack, ref{g.deposit.partner, id}, g.deposit == (ref{})
 	return nil
 }
 

@@ -46,6 +46,7 @@ func (f *crash) Committed(context.Context) {}
 type recorder struct {
 	calls   int
 	batches map[clock.ID]Batch
+	returns map[clock.ID]ReturnOrder
 	t       *testing.T
 }
 
@@ -55,6 +56,18 @@ func (r *recorder) Submit(_ context.Context, b Batch) error {
 		r.t.Errorf("a batch is given again with another content: %+v, then %+v", known, b)
 	}
 	r.batches[b.ID] = b
+	if r.calls == 1 {
+		return fmt.Errorf("the answer of the bank was lost")
+	}
+	return nil
+}
+
+func (r *recorder) Return(_ context.Context, o ReturnOrder) error {
+	r.calls++
+	if known, ok := r.returns[o.ID]; ok && !reflect.DeepEqual(known, o) {
+		r.t.Errorf("a return is given again with another content: %+v, then %+v", known, o)
+	}
+	r.returns[o.ID] = o
 	if r.calls == 1 {
 		return fmt.Errorf("the answer of the bank was lost")
 	}
@@ -89,7 +102,7 @@ func newSender(t *testing.T, target string, f *crash) *sender {
 	}
 	now := clock.NewManual(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	jobs := job.NewRunner(job.Config{DB: d, Clock: now, Node: "test", Log: slog.New(slog.DiscardHandler)})
-	s := &sender{T: t, db: d, rail: &recorder{batches: map[clock.ID]Batch{}, t: t}}
+	s := &sender{T: t, db: d, rail: &recorder{batches: map[clock.ID]Batch{}, returns: map[clock.ID]ReturnOrder{}, t: t}}
 	s.sepa, err = NewService(Config{
 		DB: d, Vault: v, Clock: now, Catalog: cat, Bank: SandboxBank, Events: event.NewLog(v, func(int64) {}), Jobs: jobs,
 	})
@@ -251,15 +264,17 @@ func life(t *testing.T, target string, f *crash, status string) int64 {
 }
 
 // applyAll runs the jobs of what the bank has booked.
-func (s *sender) applyAll() error {
+func (s *sender) applyAll() error { return applyAll(s.Context(), s.db, s.sepa) }
+
+func applyAll(ctx context.Context, d *db.DB, s *Service) error {
 	var jobs []ref
-	err := s.db.View(s.Context(), func(r db.Reader) (err error) {
+	err := d.View(ctx, func(r db.Reader) (err error) {
 		jobs, err = scanRefs(r.Rows(db.NewQuery(`SELECT partner_id, object_id FROM job WHERE kind = $1`), applyEntries))
 		return err
 	})
 	for _, j := range jobs {
 		if err == nil {
-			err = s.sepa.apply(s.Context(), job.Job{Partner: j.partner, Kind: applyEntries, Object: j.id})
+			err = s.apply(ctx, job.Job{Partner: j.partner, Kind: applyEntries, Object: j.id})
 		}
 	}
 	return err

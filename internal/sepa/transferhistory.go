@@ -91,17 +91,3 @@ var selectOdd = db.NewQuery(`
 			SELECT 1 FROM event e WHERE e.partner_id = t.partner_id AND e.object_id = t.id AND e.version = t.version)
 		AND NOT EXISTS (
 			SELECT 1 FROM event_lane n WHERE n.partner_id = t.partner_id AND n.removed_until >= t.created_at)`)
-
-func verifyTransfers(r db.Reader) ([]ref, error) {
-	rows := r.Rows(selectOdd)
-	defer rows.Close()
-	var odd []ref
-	for rows.Next() {
-		var t ref
-		if err := rows.Scan(&t.partner, &t.id); err != nil {
-			return nil, err
-		}
-		odd = append(odd, t)
-	}
-	return odd, rows.Err()
-}

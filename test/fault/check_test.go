@@ -79,6 +79,8 @@ func (w *world) checkEvents() {
 	for _, kinds := range expected {
 		total += len(kinds)
 	}
+	checks := 2 * len(w.done(deposit)) // each is pending, and then approved
+	total += checks
 	r := w.receiver
 	complete := r.awaitAll(total)
 	r.mu.Lock()
@@ -87,6 +89,10 @@ func (w *world) checkEvents() {
 		w.t.Errorf("of %d events %d arrived, and then none for %s", total, len(r.events), arrivalLimit)
 	}
 	arrived := r.about()
+	if got := len(arrived[ofChecks]); got != checks {
+		r.complain("%d events of checks arrived, want %d", got, checks)
+	}
+	delete(arrived, ofChecks)
 	for object, kinds := range expected {
 		var got []string
 		for _, e := range inOrder(arrived[object]) {

@@ -136,14 +136,20 @@ func (r *receiver) complain(format string, args ...any) {
 	r.problems = append(r.problems, fmt.Sprintf(format, args...))
 }
 
+// ofChecks is what the events of deposits' checks are about here: their bodies do not name the deposit.
+const ofChecks = "checks"
+
 // subject is the object that a body tells of: a transfer or a deposit by its id, a user by the partner's.
 func subject(body []byte) string {
-	var b struct{ ID, ExternalUserID string }
+	var b struct{ ID, ExternalUserID, IBAN string }
 	if err := json.Unmarshal(body, &b); err != nil {
 		return "no JSON: " + err.Error()
 	}
-	if b.ID != "" {
+	switch {
+	case b.ID != "":
 		return b.ID
+	case b.IBAN != "":
+		return ofChecks
 	}
 	return b.ExternalUserID
 }

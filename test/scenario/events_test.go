@@ -194,8 +194,10 @@ func (c *caller) deposit(t *testing.T, owner, amount string) {
 	}
 	info := c.must(t, http.StatusOK, http.MethodGet, path, nil)
 	made := c.must(t, http.StatusCreated, http.MethodPost, "/v1/sandbox/sepa-deposit", map[string]any{
-		"iban": at(info, "iban"), "amount": amount, "senderName": "Test User", "senderIban": "DE89370400440532013000",
+		"iban": at(info, "iban"), "amount": amount, "senderName": at(info, "accountHolder"), "senderIban": "DE89370400440532013000",
 	})
+	c.settle(t, "iban-status", "status", "PENDING")
+	c.settle(t, "iban-status", "status", "APPROVED")
 	c.settle(t, "sepa-deposit", "id", at(made, "depositId"))
 }
 

@@ -88,7 +88,7 @@ func (d delivery) String() string {
 func (d delivery) object(c *contract.Contract) string {
 	kind := c.Webhook(d.event).Object
 	for _, member := range []string{"id", kind + "Id", "externalUserId"} {
-		if id, ok := at(d.body, member).(string); ok && (kind != "user" || member == "externalUserId") {
+		if id, ok := at(d.body, member).(string); ok && (kind == "user") == (member == "externalUserId") {
 			return kind + " " + id
 		}
 	}

@@ -57,8 +57,9 @@ func (p *player) populate(q *party, o owner, cents int64) error {
 	})
 	p.model.decide(o, accepted)
 	info := p.world.call(calm(), &request{party: q, method: http.MethodGet, path: "/v1/sepa-deposit/info/" + o.name})
-	paid := p.world.call(calm(), paymentTo(q, info.text("iban"), cents))
+	paid := p.world.call(calm(), paymentTo(q, o, info.text("iban"), cents))
 	p.model.deposits[paid.text("depositId")] = deposit{o, cents, p.clock.Now().Add(bankDelay)}
+	p.model.tell(paid.text("depositId"), "iban-status")
 	for _, a := range []answer{made, verified, info, paid} {
 		if a.code != "" {
 			return fmt.Errorf("a first user: %s", a)

@@ -275,7 +275,7 @@ func (m *model) book(now time.Time) {
 			m.users[d.owner] = u
 		} else {
 			m.credit(clearing, d.owner, d.cents)
-			m.tell(id, "sepa-deposit")
+			m.tell(id, "iban-status", "sepa-deposit")
 		}
 		delete(m.deposits, id)
 	}

@@ -194,18 +194,23 @@ func (p *player) deposit() error {
 		payee, code = other, "P412" // the payment is for somebody else's account
 	}
 	cents := p.cents() * 5
-	r := paymentTo(payee, number, cents)
+	r := paymentTo(payee, o, number, cents)
 	r.key = p.newKey()
 	due := p.clock.Now().Add(bankDelay)
 	return p.change(r, member("depositId"), wish{code: code, effect: func(m *model, got answer) {
 		m.deposits[got.text("depositId")] = deposit{o, cents, due}
+		m.tell(got.text("depositId"), "iban-status")
 	}})
 }
 
-// paymentTo is a payment that arrives for an account of a partner.
-func paymentTo(q *party, number string, cents int64) *request {
+// paymentTo is a payment of an owner's own that arrives at an account of a partner.
+func paymentTo(q *party, o owner, number string, cents int64) *request {
+	sender := "Test " + o.name
+	if o.name == "" {
+		sender = "Test Partner"
+	}
 	return &request{party: q, method: http.MethodPost, path: "/v1/sandbox/sepa-deposit", lasting: true, body: encode(map[string]any{
-		"iban": number, "amount": euros(cents), "senderName": "Test User", "senderIban": "DE89370400440532013000",
+		"iban": number, "amount": euros(cents), "senderName": sender, "senderIban": "DE89370400440532013000",
 	})}
 }
 

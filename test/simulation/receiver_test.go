@@ -133,7 +133,7 @@ func (r *receiver) note(req *http.Request, body []byte) (*arrival, string) {
 	}
 	a := r.events[path+id]
 	if a == nil {
-		a = &arrival{partner: path, id: id, kind: h.Get("x-kontor-event"), object: path + " " + subject(body), body: string(body), sequence: sequence}
+		a = &arrival{partner: path, id: id, kind: h.Get("x-kontor-event"), object: path + " " + subject(id, body), body: string(body), sequence: sequence}
 		r.first(a)
 	}
 	if a.body != string(body) || a.sequence != sequence || a.kind != h.Get("x-kontor-event") {
@@ -199,11 +199,15 @@ func (r *receiver) find(partner int64, id string) (arrival, bool) {
 	return arrival{}, false
 }
 
-// subject is the object that a body tells of: a transfer or a deposit by its id, a user by the partner's.
-func subject(body []byte) string {
-	var b struct{ ID, ExchangeID, ExternalUserID string }
+// subject is the object that a body tells of: a transfer or a deposit by its id, a user by the partner's. That of a
+// deposit's check names none: each stands for itself.
+func subject(event string, body []byte) string {
+	var b struct{ ID, ExchangeID, ExternalUserID, IBAN string }
 	if err := json.Unmarshal(body, &b); err != nil {
 		return "no JSON: " + err.Error()
+	}
+	if b.IBAN != "" {
+		return event
 	}
 	return cmp.Or(b.ID, b.ExchangeID, b.ExternalUserID)
 }

@@ -666,6 +666,7 @@ func (e SepaDepositCurrency) Valid() bool {
 // Defines values for SepaDepositStatus.
 const (
 	SepaDepositStatusPENDING    SepaDepositStatus = "PENDING"
+	SepaDepositStatusREJECTED   SepaDepositStatus = "REJECTED"
 	SepaDepositStatusSUCCESSFUL SepaDepositStatus = "SUCCESSFUL"
 )
 
@@ -673,6 +674,8 @@ const (
 func (e SepaDepositStatus) Valid() bool {
 	switch e {
 	case SepaDepositStatusPENDING:
+		return true
+	case SepaDepositStatusREJECTED:
 		return true
 	case SepaDepositStatusSUCCESSFUL:
 		return true
@@ -1877,7 +1880,8 @@ type SepaDeposit struct {
 	// Title Reference that the payer wrote.
 	Title string `json:"title"`
 
-	// Status PENDING: seen at the bank, and not credited yet, or kept until we have decided. SUCCESSFUL: credited.
+	// Status PENDING: seen at the bank, and not credited yet, or kept until we have decided. SUCCESSFUL: credited. REJECTED: the
+	// sender is somebody else, or we have decided so; it goes back to the sender.
 	Status SepaDepositStatus `json:"status"`
 
 	// CreatedAt ISO 8601, UTC, milliseconds.
@@ -1887,7 +1891,8 @@ type SepaDeposit struct {
 // SepaDepositCurrency defines model for SepaDeposit.Currency.
 type SepaDepositCurrency string
 
-// SepaDepositStatus PENDING: seen at the bank, and not credited yet, or kept until we have decided. SUCCESSFUL: credited.
+// SepaDepositStatus PENDING: seen at the bank, and not credited yet, or kept until we have decided. SUCCESSFUL: credited. REJECTED: the
+// sender is somebody else, or we have decided so; it goes back to the sender.
 type SepaDepositStatus string
 
 // SepaDepositInfo defines model for SepaDepositInfo.
@@ -3375,8 +3380,14 @@ type ClientInterface interface {
 	// SandboxSepaDepositWithBody Let a bank transfer arrive
 	//
 	// Sends euros from an imagined bank account. With `iban`, the account that owns it is credited. Without it the payment
-	// arrives at the shared account, and `title` decides whom it is for; spaces and case in it do not matter. The money is
-	// credited after a moment, and the webhook *SEPA Deposit* tells you when. P412: neither is of you or your users.
+	// arrives at the shared account, and `title` decides whom it is for: the reference can stand among other words, and
+	// spaces and case in it do not matter. P412: neither is of you or your users.
+	//
+	// After a moment the bank books it, and `senderName` is compared with the verified name of the receiver, or with your
+	// legal name. The `accountHolder` of the deposit info is approved and credited (webhooks *IBAN Status* APPROVED and *SEPA
+	// Deposit*). The name of somebody else is REJECTED, and the money goes back. An initial in place of the first name
+	// (`T. User`) waits until we have decided. `SANDBOX-REFUSE-RETURN` in the name of somebody else lets the bank refuse to
+	// send the money back.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3386,8 +3397,14 @@ type ClientInterface interface {
 	// SandboxSepaDeposit Let a bank transfer arrive
 	//
 	// Sends euros from an imagined bank account. With `iban`, the account that owns it is credited. Without it the payment
-	// arrives at the shared account, and `title` decides whom it is for; spaces and case in it do not matter. The money is
-	// credited after a moment, and the webhook *SEPA Deposit* tells you when. P412: neither is of you or your users.
+	// arrives at the shared account, and `title` decides whom it is for: the reference can stand among other words, and
+	// spaces and case in it do not matter. P412: neither is of you or your users.
+	//
+	// After a moment the bank books it, and `senderName` is compared with the verified name of the receiver, or with your
+	// legal name. The `accountHolder` of the deposit info is approved and credited (webhooks *IBAN Status* APPROVED and *SEPA
+	// Deposit*). The name of somebody else is REJECTED, and the money goes back. An initial in place of the first name
+	// (`T. User`) waits until we have decided. `SANDBOX-REFUSE-RETURN` in the name of somebody else lets the bank refuse to
+	// send the money back.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4369,8 +4386,14 @@ func (c *Client) SandboxSetRates(ctx context.Context, body SandboxSetRatesJSONRe
 // SandboxSepaDepositWithBody Let a bank transfer arrive
 //
 // Sends euros from an imagined bank account. With `iban`, the account that owns it is credited. Without it the payment
-// arrives at the shared account, and `title` decides whom it is for; spaces and case in it do not matter. The money is
-// credited after a moment, and the webhook *SEPA Deposit* tells you when. P412: neither is of you or your users.
+// arrives at the shared account, and `title` decides whom it is for: the reference can stand among other words, and
+// spaces and case in it do not matter. P412: neither is of you or your users.
+//
+// After a moment the bank books it, and `senderName` is compared with the verified name of the receiver, or with your
+// legal name. The `accountHolder` of the deposit info is approved and credited (webhooks *IBAN Status* APPROVED and *SEPA
+// Deposit*). The name of somebody else is REJECTED, and the money goes back. An initial in place of the first name
+// (`T. User`) waits until we have decided. `SANDBOX-REFUSE-RETURN` in the name of somebody else lets the bank refuse to
+// send the money back.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4390,8 +4413,14 @@ func (c *Client) SandboxSepaDepositWithBody(ctx context.Context, params *Sandbox
 // SandboxSepaDeposit Let a bank transfer arrive
 //
 // Sends euros from an imagined bank account. With `iban`, the account that owns it is credited. Without it the payment
-// arrives at the shared account, and `title` decides whom it is for; spaces and case in it do not matter. The money is
-// credited after a moment, and the webhook *SEPA Deposit* tells you when. P412: neither is of you or your users.
+// arrives at the shared account, and `title` decides whom it is for: the reference can stand among other words, and
+// spaces and case in it do not matter. P412: neither is of you or your users.
+//
+// After a moment the bank books it, and `senderName` is compared with the verified name of the receiver, or with your
+// legal name. The `accountHolder` of the deposit info is approved and credited (webhooks *IBAN Status* APPROVED and *SEPA
+// Deposit*). The name of somebody else is REJECTED, and the money goes back. An initial in place of the first name
+// (`T. User`) waits until we have decided. `SANDBOX-REFUSE-RETURN` in the name of somebody else lets the bank refuse to
+// send the money back.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7972,8 +8001,14 @@ type ClientWithResponsesInterface interface {
 	// SandboxSepaDepositWithBodyWithResponse Let a bank transfer arrive
 	//
 	// Sends euros from an imagined bank account. With `iban`, the account that owns it is credited. Without it the payment
-	// arrives at the shared account, and `title` decides whom it is for; spaces and case in it do not matter. The money is
-	// credited after a moment, and the webhook *SEPA Deposit* tells you when. P412: neither is of you or your users.
+	// arrives at the shared account, and `title` decides whom it is for: the reference can stand among other words, and
+	// spaces and case in it do not matter. P412: neither is of you or your users.
+	//
+	// After a moment the bank books it, and `senderName` is compared with the verified name of the receiver, or with your
+	// legal name. The `accountHolder` of the deposit info is approved and credited (webhooks *IBAN Status* APPROVED and *SEPA
+	// Deposit*). The name of somebody else is REJECTED, and the money goes back. An initial in place of the first name
+	// (`T. User`) waits until we have decided. `SANDBOX-REFUSE-RETURN` in the name of somebody else lets the bank refuse to
+	// send the money back.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7983,8 +8018,14 @@ type ClientWithResponsesInterface interface {
 	// SandboxSepaDepositWithResponse Let a bank transfer arrive
 	//
 	// Sends euros from an imagined bank account. With `iban`, the account that owns it is credited. Without it the payment
-	// arrives at the shared account, and `title` decides whom it is for; spaces and case in it do not matter. The money is
-	// credited after a moment, and the webhook *SEPA Deposit* tells you when. P412: neither is of you or your users.
+	// arrives at the shared account, and `title` decides whom it is for: the reference can stand among other words, and
+	// spaces and case in it do not matter. P412: neither is of you or your users.
+	//
+	// After a moment the bank books it, and `senderName` is compared with the verified name of the receiver, or with your
+	// legal name. The `accountHolder` of the deposit info is approved and credited (webhooks *IBAN Status* APPROVED and *SEPA
+	// Deposit*). The name of somebody else is REJECTED, and the money goes back. An initial in place of the first name
+	// (`T. User`) waits until we have decided. `SANDBOX-REFUSE-RETURN` in the name of somebody else lets the bank refuse to
+	// send the money back.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -14696,8 +14737,14 @@ func (c *ClientWithResponses) SandboxSetRatesWithResponse(ctx context.Context, b
 // SandboxSepaDepositWithBodyWithResponse Let a bank transfer arrive
 //
 // Sends euros from an imagined bank account. With `iban`, the account that owns it is credited. Without it the payment
-// arrives at the shared account, and `title` decides whom it is for; spaces and case in it do not matter. The money is
-// credited after a moment, and the webhook *SEPA Deposit* tells you when. P412: neither is of you or your users.
+// arrives at the shared account, and `title` decides whom it is for: the reference can stand among other words, and
+// spaces and case in it do not matter. P412: neither is of you or your users.
+//
+// After a moment the bank books it, and `senderName` is compared with the verified name of the receiver, or with your
+// legal name. The `accountHolder` of the deposit info is approved and credited (webhooks *IBAN Status* APPROVED and *SEPA
+// Deposit*). The name of somebody else is REJECTED, and the money goes back. An initial in place of the first name
+// (`T. User`) waits until we have decided. `SANDBOX-REFUSE-RETURN` in the name of somebody else lets the bank refuse to
+// send the money back.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -14713,8 +14760,14 @@ func (c *ClientWithResponses) SandboxSepaDepositWithBodyWithResponse(ctx context
 // SandboxSepaDepositWithResponse Let a bank transfer arrive
 //
 // Sends euros from an imagined bank account. With `iban`, the account that owns it is credited. Without it the payment
-// arrives at the shared account, and `title` decides whom it is for; spaces and case in it do not matter. The money is
-// credited after a moment, and the webhook *SEPA Deposit* tells you when. P412: neither is of you or your users.
+// arrives at the shared account, and `title` decides whom it is for: the reference can stand among other words, and
+// spaces and case in it do not matter. P412: neither is of you or your users.
+//
+// After a moment the bank books it, and `senderName` is compared with the verified name of the receiver, or with your
+// legal name. The `accountHolder` of the deposit info is approved and credited (webhooks *IBAN Status* APPROVED and *SEPA
+// Deposit*). The name of somebody else is REJECTED, and the money goes back. An initial in place of the first name
+// (`T. User`) waits until we have decided. `SANDBOX-REFUSE-RETURN` in the name of somebody else lets the bank refuse to
+// send the money back.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

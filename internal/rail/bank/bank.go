@@ -22,7 +22,8 @@ var ErrAccount = errors.New("bank: a statement of another account")
 // Receiver takes what the bank tells. Everything can be told again.
 type Receiver interface {
 	Report(ctx context.Context, statuses []sepa.Status) error
-	ReportBatch(ctx context.Context, batch clock.ID, settled bool, reason string) error
+	// ReportBatch takes what became of a whole message: a batch, or a return.
+	ReportBatch(ctx context.Context, message clock.ID, settled bool, reason string) error
 	Book(ctx context.Context, entries []sepa.Entry) error
 	// KeepStatement follows Book with the same lines: the statement is one for reconciliation.
 	KeepStatement(ctx context.Context, s sepa.Statement) error
@@ -54,6 +55,15 @@ func (a Account) render(b sepa.Batch) ([]byte, error) {
 		})
 	}
 	m := iso20022.Initiation{ID: id, CreatedAt: b.CreatedAt, Initiator: a.Holder, Batches: []iso20022.Batch{batch}}
+	return m.Write()
+}
+
+// renderReturn writes a return as pacs.004. The same return makes the same bytes.
+func (a Account) renderReturn(r sepa.ReturnOrder) ([]byte, error) {
+	m := iso20022.Return{ID: messageID(r.ID), CreatedAt: r.CreatedAt, Payments: []iso20022.ReturnedPayment{{
+		ID: sepa.EndToEnd(r.ID), EndToEndID: r.EndToEnd, OriginalID: r.Reference, Amount: r.Amount, Reason: r.Reason,
+		Debtor: iso20022.Party(r.Debtor), Creditor: iso20022.Party(r.Creditor),
+	}}}
 	return m.Write()
 }
 
@@ -119,6 +129,10 @@ func report(ctx context.Context, r iso20022.StatusReport, to Receiver) error {
 	statuses := []sepa.Status{}
 	whole := []iso20022.Status{r.Group}
 	for _, b := range r.Batches {
+		if strings.HasPrefix(r.Original, "pacs.004") {
+			whole = append(whole, b.Transfers...) // our returns have one payment, whose end-to-end id is its sender's
+			continue
+		}
 		if len(b.Transfers) == 0 || b.Batch.Code == iso20022.Rejected {
 			whole = append(whole, b.Batch) // our messages have one batch, so that its status is that of all
 		}
@@ -177,8 +191,9 @@ func entries(s iso20022.Statement) []sepa.Entry {
 		}
 		for i, d := range details {
 			entry := sepa.Entry{
-				Account: s.Account, Reference: e.Reference, EndToEnd: d.EndToEndID, Amount: d.Amount, Returned: d.Returned,
-				Reason: d.ReturnReason, Debtor: d.Debtor.Name, Creditor: d.Creditor.Name, Title: d.Remittance, Day: e.Day,
+				Account: s.Account, Reference: e.Reference, EndToEnd: d.EndToEndID, Ours: d.Instruction, Amount: d.Amount,
+				Returned: d.Returned, Reason: d.ReturnReason, Debtor: sepa.Party(d.Debtor), Creditor: sepa.Party(d.Creditor),
+				Title: d.Remittance, Day: e.Day,
 			}
 			if len(details) > 1 {
 				entry.Part = d.Reference

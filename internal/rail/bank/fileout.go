@@ -32,6 +32,15 @@ func (f *Files) Submit(ctx context.Context, b sepa.Batch) error {
 	return f.putOut(ctx, messageID(b.ID), document)
 }
 
+// Return puts the order to send a payment back into the outbox, as a pacs.004.
+func (f *Files) Return(ctx context.Context, r sepa.ReturnOrder) error {
+	document, err := f.account.renderReturn(r)
+	if err != nil {
+		return err
+	}
+	return f.putOut(ctx, messageID(r.ID), document)
+}
+
 // putOut puts a message into the outbox, once, whenever the program is stopped and on however many nodes this runs:
 //
 //  1. The message is written to a staged file of a new name, which no other run ever writes, and is durable.

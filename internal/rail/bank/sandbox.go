@@ -72,38 +72,63 @@ func (s *Sandbox) Submit(ctx context.Context, b sepa.Batch) error {
 	return s.Receive(ctx, document)
 }
 
-// Receive takes a pain.001. One whose id was taken before is refused by doing nothing, as banks do.
+// Return lets the bank send a payment back.
+func (s *Sandbox) Return(ctx context.Context, r sepa.ReturnOrder) error {
+	document, err := s.account.renderReturn(r)
+	if err != nil {
+		return err
+	}
+	return s.Receive(ctx, document)
+}
+
+// Receive takes a pain.001 or a pacs.004. One whose id was taken before is refused by doing nothing, as banks do.
 func (s *Sandbox) Receive(ctx context.Context, document []byte) error {
 	d, err := iso20022.Read(bytes.NewReader(document))
 	if err != nil {
 		return err
 	}
-	if d.Initiation == nil {
+	now := s.clock.Now()
+	var message string
+	var answers []answer
+	switch {
+	case d.Initiation != nil:
+		message = d.Initiation.ID
+		answers, err = s.answers(*d.Initiation, now)
+	case d.Return != nil:
+		message = d.Return.ID
+		answers, err = s.sendBack(*d.Return, now)
+	default:
 		return iso20022.ErrKind
 	}
-	now := s.clock.Now()
-	answers, err := s.answers(*d.Initiation, now)
 	if err != nil {
 		return err
 	}
 	err = s.db.Update(ctx, func(tx *db.Tx) error {
-		tx.Write(insertMessage, ledger.Operator, d.Initiation.ID, now)
+		tx.Write(insertMessage, ledger.Operator, message, now)
 		for _, a := range answers {
-			id := clock.NewID()
-			sealed, err := s.vault.Seal(answerPlace(id), a.document)
-			if err != nil {
+			if err := s.prepare(tx, a); err != nil {
 				return err
 			}
-			tx.Write(insertAnswer, ledger.Operator, id, sealed)
-			job.Enqueue(tx, ledger.Operator, tellAnswer, id, a.due)
 		}
-		tx.AfterCommit(s.jobs.Wake)
 		return nil
 	})
 	if db.Violates(err, "sandbox_bank_message_pkey") {
 		return nil
 	}
 	return err
+}
+
+// prepare keeps an answer until it is due.
+func (s *Sandbox) prepare(tx *db.Tx, a answer) error {
+	id := clock.NewID()
+	sealed, err := s.vault.Seal(answerPlace(id), a.document)
+	if err != nil {
+		return err
+	}
+	tx.Write(insertAnswer, ledger.Operator, id, sealed)
+	job.Enqueue(tx, ledger.Operator, tellAnswer, id, a.due)
+	tx.AfterCommit(s.jobs.Wake)
+	return nil
 }
 
 func answerPlace(id clock.ID) vault.Place {

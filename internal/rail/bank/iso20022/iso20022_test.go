@@ -47,7 +47,7 @@ func initiation() iso20022.Initiation {
 
 func report() iso20022.StatusReport {
 	return iso20022.StatusReport{
-		ID: "R1", CreatedAt: at, Initiator: "Kontor", OriginalID: "K1", Group: iso20022.Status{Code: iso20022.Accepted},
+		ID: "R1", CreatedAt: at, Initiator: "Kontor", OriginalID: "K1", Original: "pain.001.001.09", Group: iso20022.Status{Code: iso20022.Accepted},
 		Batches: []iso20022.BatchStatus{{ID: "K1-1", Transfers: []iso20022.Status{
 			{EndToEndID: "e1", Code: iso20022.Settled},
 			{EndToEndID: "e2", Code: iso20022.Rejected, Reason: "AC04", Info: "closed"},

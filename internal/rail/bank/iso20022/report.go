@@ -1,6 +1,7 @@
 package iso20022
 
 import (
+	"cmp"
 	"strings"
 	"time"
 )
@@ -11,7 +12,8 @@ type StatusReport struct {
 	ID         string
 	CreatedAt  time.Time
 	Initiator  string // the company whose message it was
-	OriginalID string // of the pain.001
+	OriginalID string // of the message that it is about
+	Original   string // that message's kind, such as pain.001.001.09 (which Write takes when it is empty) or pacs.004.001.09
 	Group      Status // its Code is empty when the report is not about the whole message
 	Batches    []BatchStatus
 }
@@ -105,7 +107,7 @@ func (m StatusReport) Write() ([]byte, error) {
 	x := xmlReport{
 		Header: xmlHeader{ID: m.ID, CreatedAt: m.CreatedAt.UTC().Format(timeForm), Initiator: &xmlParty{Name: Text(m.Initiator, maxName)}},
 		Original: &xmlOriginal{
-			ID: m.OriginalID, Kind: "pain.001.001.09", Status: m.Group.Code, Reason: newReason(m.Group),
+			ID: m.OriginalID, Kind: cmp.Or(m.Original, "pain.001.001.09"), Status: m.Group.Code, Reason: newReason(m.Group),
 		},
 	}
 	for _, b := range m.Batches {
@@ -125,7 +127,7 @@ func (x *xmlReport) read() (*StatusReport, error) {
 	m := &StatusReport{ID: strings.TrimSpace(x.Header.ID), Initiator: x.Header.Initiator.name()}
 	m.CreatedAt, _ = time.Parse(timeForm, x.Header.CreatedAt)
 	if x.Original != nil {
-		m.OriginalID = strings.TrimSpace(x.Original.ID)
+		m.OriginalID, m.Original = strings.TrimSpace(x.Original.ID), strings.TrimSpace(x.Original.Kind)
 		m.Group = status("", x.Original.Status, x.Original.Reason)
 	}
 	batches := x.Batches

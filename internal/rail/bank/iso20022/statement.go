@@ -51,6 +51,7 @@ type Entry struct {
 type Detail struct {
 	Reference    string // the bank's own
 	EndToEndID   string
+	Instruction  string       // the id that whoever ordered the payment gave the instruction
 	Amount       money.Amount // with the entry's sign
 	Debtor       Party
 	Creditor     Party
@@ -184,6 +185,7 @@ func (s xmlStatus) booked() bool {
 
 type xmlDetail struct {
 	Reference    string       `xml:"Refs>AcctSvcrRef,omitempty"`
+	Instruction  string       `xml:"Refs>InstrId,omitempty"`
 	EndToEndID   string       `xml:"Refs>EndToEndId,omitempty"`
 	Amount       *xmlAmount   `xml:"Amt"`
 	OlderAmount  *xmlAmount   `xml:"AmtDtls>TxAmt>Amt"`
@@ -324,7 +326,7 @@ func (x xmlEntry) read() (Entry, error) {
 // read reads a payment of an entry. known is false when its amount is not told, and is not that of the entry.
 func (x xmlDetail) read(entry money.Amount, only bool) (d Detail, known bool, err error) {
 	d = Detail{
-		Reference: strings.TrimSpace(x.Reference), EndToEndID: strings.TrimSpace(x.EndToEndID),
+		Reference: strings.TrimSpace(x.Reference), EndToEndID: strings.TrimSpace(x.EndToEndID), Instruction: strings.TrimSpace(x.Instruction),
 		Debtor:     Party{Name: x.Debtor.name(), IBAN: x.DebtorAcct.number(), BIC: x.DebtorAgent.bic()},
 		Creditor:   Party{Name: x.Creditor.name(), IBAN: x.CreditorAcct.number()},
 		Remittance: joined(append(x.Remittance, x.Structured...)),
@@ -406,7 +408,7 @@ func newEntry(e Entry) xmlEntry {
 	}
 	for _, d := range e.Details {
 		xd := xmlDetail{
-			Reference: d.Reference, EndToEndID: d.EndToEndID, Amount: newAmount(absolute(d.Amount)), Indicator: indicator(d.Amount),
+			Reference: d.Reference, EndToEndID: d.EndToEndID, Instruction: d.Instruction, Amount: newAmount(absolute(d.Amount)), Indicator: indicator(d.Amount),
 			Debtor: deeper(d.Debtor.Name), DebtorAcct: newAccount(d.Debtor.IBAN),
 			Creditor: deeper(d.Creditor.Name), CreditorAcct: newAccount(d.Creditor.IBAN),
 		}
