@@ -20,6 +20,16 @@ func List(first int) string {
 	return strings.Join(marks, ", ")
 }
 
+// ListUnion spells a statement that looks up each of a list of values by itself, where one has VALUE for it. It is run
+// as those with List are.
+func ListUnion(first int, one string) string {
+	branches := make([]string, listSize)
+	for i := range branches {
+		branches[i] = strings.ReplaceAll(one, "VALUE", fmt.Sprintf("$%d", first+i))
+	}
+	return strings.Join(branches, " UNION ALL ")
+}
+
 // Lists divides values into lists for statements with List, each behind the arguments that come before it.
 // The last list is filled up with its last value.
 func Lists[T any](values []T, before ...any) [][]any {

@@ -26,15 +26,17 @@ const (
 var (
 	insertEntry = db.NewInsert("bank_entry", `partner_id bigint, account text, reference text, part text, id uuid, kind text,
 		amount bigint, target_partner bigint, object_id uuid, reason text, detail bytes, booked_on bigint, created_at bigint`)
-	selectKnown = db.NewQuery(`SELECT reference, part FROM bank_entry
-		WHERE partner_id = $1 AND account = $2 AND reference IN (` + db.List(3) + `)`)
+	// selectKnown and selectBooked look up value by value: PostgreSQL, planning them before the table's first day was
+	// analysed, would read all of it for a list.
+	selectKnown = db.NewQuery(db.ListUnion(3, `SELECT reference, part FROM bank_entry
+		WHERE partner_id = $1 AND account = $2 AND reference = VALUE`))
 	// selectSent finds transfers by their ids alone: the bank does not know of partners.
 	selectSent = db.NewQuery(`SELECT t.partner_id, t.id, t.amount, t.status
 		FROM sepa_batch_item i JOIN sepa_transfer t ON t.partner_id = i.partner_id AND t.id = i.transfer_id
 		WHERE i.transfer_id IN (` + db.List(1) + `)`)
 	selectEntryDetail = db.NewQuery(`SELECT reference, amount, detail FROM bank_entry WHERE partner_id = $1 AND id = $2`)
-	selectBooked      = db.NewQuery(`SELECT object_id, kind FROM bank_entry
-		WHERE partner_id = $1 AND kind <> '` + entryUnknown + `' AND object_id IN (` + db.List(2) + `)`)
+	selectBooked      = db.NewQuery(db.ListUnion(2, `SELECT object_id, kind FROM bank_entry
+		WHERE partner_id = $1 AND kind <> '`+entryUnknown+`' AND object_id = VALUE`))
 )
 
 // Book takes payments that the bank has booked on the collective account. Each is booked once in the operator's
