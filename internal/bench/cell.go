@@ -42,6 +42,9 @@ type Cell struct {
 	MachineCores float64 `json:"machineCores"` // … and everything on the machine
 	LoadShare    float64 `json:"loadShare"`    // loadCores of loadCores and serverCores
 
+	ServerMicros   float64 `json:"serverMicros,omitempty"`   // processor time of the server for each operation, in microseconds
+	DatabaseMicros float64 `json:"databaseMicros,omitempty"` // … and of PostgreSQL, if it was started for this
+
 	Errors   int64            `json:"errors"` // everything else than the expected answer, in the warm-up too
 	Problems map[string]int64 `json:"problems,omitempty"`
 }
@@ -61,6 +64,10 @@ func (c *Cell) fill(s sample, srv *server) error {
 	}
 	c.count(s.problems)
 	c.use(s.from, s.to)
+	if n := float64(len(s.took)); n > 0 {
+		c.ServerMicros = round(float64((s.to.server-s.from.server).Microseconds())/n, 0)
+		c.DatabaseMicros = round(float64((s.to.engine-s.from.engine).Microseconds())/n, 0)
+	}
 	return c.peak(srv)
 }
 
@@ -160,6 +167,13 @@ func (c Cell) more() string {
 	}
 	if c.StartMs != nil {
 		parts = append(parts, fmt.Sprintf("ready after %.0f ms", *c.StartMs))
+	}
+	if c.ServerMicros > 0 {
+		each := fmt.Sprintf("%.0f µs of the server", c.ServerMicros)
+		if c.DatabaseMicros > 0 {
+			each += fmt.Sprintf(" and %.0f µs of PostgreSQL", c.DatabaseMicros)
+		}
+		parts = append(parts, each+" for each")
 	}
 	for _, kind := range slices.Sorted(maps.Keys(c.Problems)) {
 		parts = append(parts, fmt.Sprintf("%d × %s", c.Problems[kind], kind))

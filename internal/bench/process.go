@@ -5,6 +5,7 @@ package bench
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -19,6 +20,7 @@ type usage struct {
 	at      time.Time
 	load    time.Duration // by this process
 	server  time.Duration
+	engine  time.Duration // by the PostgreSQL server that was started for this, with all its processes
 	machine time.Duration // by all processes of the machine
 }
 
@@ -33,8 +35,47 @@ func measure(pid int) (u usage, err error) {
 	if u.server, err = processorTime(pid); err != nil {
 		return u, err
 	}
+	if u.engine, err = postgresTime(os.Getpid()); err != nil {
+		return u, err
+	}
 	u.machine, err = machineTime()
 	return u, err
+}
+
+// postgresTime adds up the times of the PostgreSQL servers that a process has started: of each server, of the
+// processes that it has, and of those that have ended.
+func postgresTime(parent int) (total time.Duration, err error) {
+	const utime, stime, cutime, cstime, ppid = 11, 12, 13, 14, 1
+	found, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return 0, err
+	}
+	processes := map[string][]string{} // by their ids
+	for _, path := range found {
+		text, err := os.ReadFile(path)
+		if err != nil { // it has ended meanwhile
+			continue
+		}
+		if head, rest, _ := strings.Cut(string(text), ") "); strings.HasSuffix(head, "(postgres") {
+			id, _, _ := strings.Cut(head, " ")
+			processes[id] = strings.Fields(rest)
+		}
+	}
+	starter := strconv.Itoa(parent)
+	for _, fields := range processes {
+		which := []int{utime, stime}
+		if fields[ppid] == starter { // a server, which waits for its processes
+			which = append(which, cutime, cstime)
+		} else if server, ok := processes[fields[ppid]]; !ok || server[ppid] != starter {
+			continue
+		}
+		used, err := sum(fields, which...)
+		if err != nil {
+			return 0, err
+		}
+		total += used
+	}
+	return total, nil
 }
 
 // processorTime reads the time of a process from /proc/<pid>/stat; see proc_pid_stat(5).
