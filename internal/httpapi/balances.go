@@ -46,22 +46,25 @@ func (a *api) userBalances(rd db.Reader, p partner.Partner, externalUserID strin
 	if u.Model == user.NoKYC {
 		return a.balancesWithoutKYC(rd, p, u)
 	}
-	person, err := a.Users.FindPerson(rd, u)
-	if err != nil {
-		return oas.UserBalances{}, err
-	}
+	var poaRequired bool
 	fiat := fiatState{status: waiting(p)}
-	if u.Active() {
+	if u.Active() { // whose proof of address, if one was required, is there
 		account, err := a.SEPA.FindAccount(rd, p.ID, u.ID)
 		hasNone := err != nil && fault.From(err).Code == fault.BalanceNotActive // where the user lives none is given
 		if err != nil && !hasNone {
 			return oas.UserBalances{}, err
 		}
 		fiat = fiatState{status: "ACTIVE", iban: optional(string(account.IBAN))}
+	} else {
+		person, err := a.Users.FindPerson(rd, u)
+		if err != nil {
+			return oas.UserBalances{}, err
+		}
+		poaRequired = a.poaRequired(p, person.Country)
 	}
 	b, err := a.balances(rd, p, u.ID, fiat)
 	return oas.UserBalances{
-		UserId: u.ID.String(), PoaRequired: a.poaRequired(p, person.Country) && !u.Active(),
+		UserId: u.ID.String(), PoaRequired: poaRequired,
 		FiatBalances: b.FiatBalances, CryptoBalances: b.CryptoBalances,
 	}, err
 }
