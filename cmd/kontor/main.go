@@ -40,6 +40,7 @@ type cli struct {
 	User        userCommand        `cmd:"" help:"Look at users; freeze them and lift the freeze."`
 	Receivables receivablesCommand `cmd:"" help:"See who owes the platform."`
 	Treasury    treasuryCommand    `cmd:"" help:"See the open position in each currency, and note hedges."`
+	Reconcile   reconcileCommand   `cmd:"" help:"Compare the books with what the bank says it has."`
 	Migrate     migrateCommand     `cmd:"" help:"Bring the schema of the database up to date, and do nothing else."`
 	Verify      verifyCommand      `cmd:"" help:"Check the books, the event log and the audit log; name every violation."`
 	Bench       benchCommand       `cmd:"" help:"Measure the program on this machine, on data of its own."`

@@ -98,6 +98,7 @@ type App struct {
 	Officers    *console.Accounts
 	Console     console.Config
 	Uploads     *identity.Uploads
+	SandboxBank *bank.Sandbox // nil where a real bank is
 
 	log       *slog.Logger
 	market    marketSide

@@ -64,12 +64,12 @@ func openSEPA(ctx context.Context, cfg Config, a *App, v *vault.Vault, events *e
 	if err != nil {
 		return nil, err
 	}
-	sandbox := bank.NewSandbox(bank.SandboxConfig{
+	a.SandboxBank = bank.NewSandbox(bank.SandboxConfig{
 		Account: bank.Account{Holder: collectiveHolder, IBAN: number, BIC: cfg.Bank.BIC},
 		DB:      a.DB, Vault: v, Clock: cfg.Clock, Delay: cfg.SandboxDelay, Jobs: a.jobs, Receiver: payments,
 	})
-	payments.Join(sandbox)
-	payments.Simulate(sandbox)
+	payments.Join(a.SandboxBank)
+	payments.Simulate(a.SandboxBank)
 	return payments, nil
 }
 

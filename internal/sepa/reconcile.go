@@ -61,6 +61,14 @@ type Day struct {
 	odd    int64 // and of payments that belong to the day and stand in no statement
 }
 
+// Agrees tells whether the bank and the books have the same, and nothing is missing. What somebody has corrected by a
+// posting of the same amount agrees.
+func (d Day) Agrees() bool {
+	return d.Difference.IsZero() && !slices.ContainsFunc(d.Differences, func(n Difference) bool {
+		return n.Cause != Beginning && n.Cause != Carried && n.Cause != NotTheBanks
+	})
+}
+
 // maxNamed is how many payments of one cause are named.
 const maxNamed = 100
 
