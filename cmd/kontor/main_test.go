@@ -75,7 +75,7 @@ func TestDemoWalksThroughASandbox(t *testing.T) {
 			if status := run(t.Context(), []string{"demo", "--data", data}, &out, &out); status != 0 {
 				t.Errorf("the demonstration ended with %d:\n%s", status, out.String())
 			}
-			if !strings.Contains(out.String(), "All as expected: 8 events received") {
+			if !strings.Contains(out.String(), "All as expected: 10 events received") {
 				t.Errorf("the demonstration says:\n%s", out.String())
 			}
 			stop()

@@ -179,7 +179,7 @@ func TestMetricsShowWhatHappened(t *testing.T) {
 				`kontor_http_request_duration_seconds_count{code="404",method="GET",route="none"} 1`,
 				`kontor_http_errors_total{code="P433"} 1`,
 				`kontor_idempotency_replays_total 1`,
-				`kontor_webhook_attempts_total{outcome="delivered"} 6`,
+				`kontor_webhook_attempts_total{outcome="delivered"} 7`,
 				`kontor_job_runs_total{kind="sepa-deposit-book",outcome="done"} 1`,
 				`kontor_events_pending 1`, // the notice: nobody listens at the old URL
 				`kontor_events_unnumbered 0`,
