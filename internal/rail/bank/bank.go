@@ -67,8 +67,8 @@ func (a Account) renderReturn(r sepa.ReturnOrder) ([]byte, error) {
 	return m.Write()
 }
 
-// Take reads a document of the bank and passes on what it says. Errors of iso20022 and ErrAccount are the
-// document's; all others are the receiver's, and the document is to be taken again.
+// Take reads a document of the bank and passes on what it says. Errors of iso20022, ErrAccount and
+// sepa.ErrContradiction are the document's; all others are the receiver's, and the document is to be taken again.
 func (a Account) Take(ctx context.Context, document []byte, to Receiver) error {
 	d, err := a.read(bytes.NewReader(document))
 	if err != nil {
@@ -94,17 +94,22 @@ func (a Account) read(document io.Reader) (iso20022.Document, error) {
 	return d, nil
 }
 
-// pass passes on what a document says. All its errors are the receiver's.
+// pass passes on what a document says. All its errors are the receiver's, except sepa.ErrContradiction: then everything
+// was booked, and all statements that contradict no other were kept.
 func pass(ctx context.Context, d iso20022.Document, to Receiver) error {
 	if d.Report != nil {
 		return report(ctx, *d.Report, to)
 	}
+	var contradiction error
 	for _, s := range d.Statements {
-		if err := takeStatement(ctx, s, to); err != nil {
+		err := takeStatement(ctx, s, to)
+		if errors.Is(err, sepa.ErrContradiction) {
+			contradiction = err
+		} else if err != nil {
 			return err
 		}
 	}
-	return nil
+	return contradiction
 }
 
 // takeStatement books the payments of a statement, and then has it kept, if it has both balances. Kept it was booked

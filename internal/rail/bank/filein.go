@@ -23,6 +23,7 @@ import (
 	"kontor/internal/job"
 	"kontor/internal/ledger"
 	"kontor/internal/rail/bank/iso20022"
+	"kontor/internal/sepa"
 )
 
 // What becomes of a file from the bank.
@@ -188,7 +189,9 @@ func (f *Files) takeFile(ctx context.Context, n found) error {
 	if fault != nil {
 		return f.quarantine(ctx, in, fault)
 	}
-	if err := pass(ctx, d, f.receiver); err != nil {
+	if err := pass(ctx, d, f.receiver); errors.Is(err, sepa.ErrContradiction) {
+		return f.quarantine(ctx, in, err)
+	} else if err != nil {
 		return err
 	}
 	return f.settle(ctx, in, fileTaken, "", path.Join(archiveFolder, in.day(), in.kept()))
@@ -322,6 +325,7 @@ func advice(fault error) string {
 	}{
 		{ErrAccount, "Nothing of this file was booked. Statements of other accounts must not come into this inbox."},
 		{errMessageTwice, "Nothing of this file was booked. Ask the bank why a message id came twice."},
+		{sepa.ErrContradiction, "The payments of this file were booked. Ask the bank which of its statements of the day is right."},
 		{iso20022.ErrKind, "This is no message that a bank sends here: a status report (pain.002) or a statement (camt.053, camt.054)."},
 		{iso20022.ErrSize, "Ask the bank for the same in smaller files."},
 	} {

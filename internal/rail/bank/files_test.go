@@ -43,6 +43,8 @@ type told struct {
 	reports int
 	entries []string
 	failure error
+
+	contradiction error // what statements that are to be kept are answered with
 }
 
 func (r *told) Report(context.Context, []sepa.Status) error {
@@ -54,7 +56,11 @@ func (r *told) Report(context.Context, []sepa.Status) error {
 
 func (r *told) ReportBatch(context.Context, clock.ID, bool, string) error { return nil }
 
-func (r *told) KeepStatement(context.Context, sepa.Statement) error { return nil }
+func (r *told) KeepStatement(context.Context, sepa.Statement) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.contradiction
+}
 
 func (r *told) Book(_ context.Context, entries []sepa.Entry) error {
 	r.mu.Lock()
@@ -277,6 +283,30 @@ func TestUnreadableFilesGoToQuarantineWithTheReason(t *testing.T) {
 			}
 			if got := x.told.tells(); got != "" {
 				t.Errorf("%s: booked %q", name, got)
+			}
+		}
+	})
+}
+
+func TestStatementThatContradictsAnotherGoesToQuarantine(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		x := newExchange(t, d)
+		x.told.contradiction = sepa.ErrContradiction
+		balance := iso20022.Balance{Amount: money.New(0, iso20022.Euro), Day: noon}
+		text, err := iso20022.WriteStatement(iso20022.Statement{
+			Kind: iso20022.EndOfDay, MessageID: "M1", ID: "S1", CreatedAt: noon, Account: ourAccount, Opening: &balance, Closing: &balance,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.arrive("statement.xml", text)
+		x.look()
+		x.want(0, 0, 1)
+		for _, path := range x.names(quarantineFolder) {
+			text, err := os.ReadFile(path)
+			if err != nil || strings.HasSuffix(path, reasonSuffix) && !strings.Contains(string(text), "contradicts one of the same day") {
+				t.Errorf("the reason is %q (%v)", text, err)
 			}
 		}
 	})
