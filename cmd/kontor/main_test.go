@@ -78,6 +78,15 @@ func TestDemoWalksThroughASandbox(t *testing.T) {
 			if !strings.Contains(out.String(), "All as expected: 10 events received") {
 				t.Errorf("the demonstration says:\n%s", out.String())
 			}
+			for _, command := range [][]string{{"reconcile", "statement"}, {"reconcile", "bank"}} { // beside the sandbox
+				out.Reset()
+				if status := run(t.Context(), append(command, store...), &out, &out); status != 0 {
+					t.Errorf("%v ended with %d: %s", command, status, out.String())
+				}
+			}
+			if words := strings.Join(strings.Fields(out.String()), " "); !strings.Contains(words, " 1 0.00 100.00 100.00 0.00") {
+				t.Errorf("the deposit is not in the bank's statement: %s", words)
+			}
 			stop()
 			out.Reset()
 			if status := run(t.Context(), append([]string{"verify"}, store...), &out, &out); status != 0 {
