@@ -37,6 +37,10 @@ var (
 	againJob = db.NewCommand(`
 		UPDATE job SET due_at = $5, attempts = 0, node = '', leased_until = 0, outcome = ''
 		WHERE partner_id = $1 AND kind = $2 AND object_id = $3 AND node = $4`)
+	freshenJob = db.NewCommand(`
+		INSERT INTO job (partner_id, kind, object_id, due_at, attempts, node, leased_until, outcome, created_at)
+		VALUES ($1, $2, $3, $4, 0, '', 0, '', $5) ON CONFLICT (partner_id, kind, object_id)
+		DO UPDATE SET due_at = $4, attempts = 0, node = '', leased_until = 0, outcome = ''`)
 )
 
 // Enqueue queues a job on the transaction that makes it necessary. due is business time. A second job of the
@@ -57,6 +61,12 @@ func Done(tx *db.Tx, partner int64, kind string, object clock.ID) {
 // counts as waiting too: what it has not seen must not be lost by it.
 func EnqueueOnce(tx *db.Tx, partner int64, kind string, object clock.ID, due time.Time) {
 	tx.Write(insertOnce, partner, kind, object, due, 0, "", time.Time{}, "", time.Now())
+}
+
+// Freshen is Enqueue for a job that may be there already: that one becomes as new. While it runs, it runs once more
+// afterwards, or elsewhere at the same time, so that it sees what this transaction changed.
+func Freshen(tx *db.Tx, partner int64, kind string, object clock.ID, due time.Time) {
+	tx.Write(freshenJob, partner, kind, object, due, time.Now())
 }
 
 // Again makes the job that is being handled due once more, as if it were new, instead of done; it commits

@@ -378,6 +378,41 @@ func TestHandlerMayAskForAnotherRun(t *testing.T) {
 	})
 }
 
+func TestFreshenedJobRunsOnceMoreWhileItRuns(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w, object := newWorld(t, d), clock.NewID()
+		started, end := make(chan int64, 10), make(chan struct{})
+		r := w.runner(func(_ context.Context, j job.Job) error {
+			started <- j.Attempts
+			<-end
+			return nil
+		})
+		freshen := func() {
+			t.Helper()
+			err := d.Update(t.Context(), func(tx *db.Tx) error {
+				job.Freshen(tx, 1, "work", object, start)
+				tx.AfterCommit(r.Wake)
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		freshen() // there is none yet
+		freshen()
+		w.run(r)
+		receive(t, started)
+		freshen()
+		close(end)
+		receive(t, started)
+		w.awaitDone(object)
+		if len(started) > 0 {
+			t.Error("it ran once more than it was made new")
+		}
+	})
+}
+
 func TestStopEndsHandlersAndFreesTheirJobs(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
