@@ -37,6 +37,7 @@ type cli struct {
 	Adjust      adjustCommand      `cmd:"" help:"Correct balances: one person proposes, another decides."`
 	Screening   screeningCommand   `cmd:"" help:"Import the lists that users are screened against; see which are in use."`
 	Cases       casesCommand       `cmd:"" help:"See the compliance cases, and decide them."`
+	Suspense    suspenseCommand    `cmd:"" help:"See incoming money that waits for a decision, and decide."`
 	User        userCommand        `cmd:"" help:"Look at users; freeze them and lift the freeze."`
 	Receivables receivablesCommand `cmd:"" help:"See who owes the platform."`
 	Treasury    treasuryCommand    `cmd:"" help:"See the open position in each currency, and note hedges."`

@@ -26,11 +26,14 @@ func newCompliance(cfg Config, a *App, v *vault.Vault) *compliance.Service {
 	return compliance.NewService(compliance.Config{
 		DB: a.DB, Vault: v, Clock: cfg.Clock, Log: cfg.Log, Sandbox: cfg.Environment == partner.Staging,
 		HighRisk: a.Catalog.HighRisk,
-		FourEyes: func(r db.Reader, id int64) (bool, error) {
-			p, err := a.Partners.Find(r, id)
-			return err == nil && p.Settings.Text("fourEyes") == "on", err
-		},
+		FourEyes: a.fourEyes,
 	})
+}
+
+// fourEyes is the partner's setting: decisions take two officers.
+func (a *App) fourEyes(r db.Reader, id int64) (bool, error) {
+	p, err := a.Partners.Find(r, id)
+	return err == nil && p.Settings.Text("fourEyes") == "on", err
 }
 
 // screener is how identity screens.

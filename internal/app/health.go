@@ -13,6 +13,7 @@ import (
 	"kontor/internal/job"
 	"kontor/internal/ledger"
 	"kontor/internal/metrics"
+	"kontor/internal/sepa"
 )
 
 // Limits of readiness, in the machine's time.
@@ -83,7 +84,12 @@ func (a *App) backlog(ctx context.Context) (now metrics.Backlog, err error) {
 		if err != nil {
 			return err
 		}
+		items, oldestItem, err := sepa.ItemsWaiting(r)
+		if err != nil {
+			return err
+		}
 		now = metrics.Backlog{
+			Suspense: items, OldestItem: a.age(oldestItem),
 			Cases: cases, OldestCase: a.age(oldest),
 			Events: events.Pending, Unnumbered: events.Unnumbered,
 			OldestEvent: a.age(events.Oldest), Failing: events.Failing, OldestJob: a.age(due), Debts: int64(len(debts)),

@@ -19,7 +19,7 @@ func newIdentity(cfg Config, a *App, v *vault.Vault, users *user.Service, paymen
 	staging := cfg.Environment == partner.Staging
 	c := identity.Config{
 		DB: a.DB, Vault: v, Clock: cfg.Clock, Catalog: a.Catalog, Users: users, Jobs: a.jobs,
-		Checker: idcheck.Builtin{Staging: staging}, Activators: []identity.Activator{payments},
+		Checker: idcheck.Builtin{Staging: staging}, Activators: []identity.Activator{payments}, Resumers: []identity.Resumer{payments},
 		Documents: a.Uploads, Proofs: a.Uploads, Screener: screener{a.Compliance},
 		Staging: staging, Delay: cfg.SandboxDelay, PagesURL: cmp.Or(cfg.PagesURL, defaultPagesURL),
 	}

@@ -52,6 +52,7 @@ type Config struct {
 	Partners  Partners
 	Users     *user.Service
 	Banking   Banking
+	Suspense  Suspense
 	Cases     Cases
 	Proofs    Proofs
 	Documents Documents
@@ -132,6 +133,9 @@ func (c *console) routes() []route {
 		{http.MethodGet, "/poa", Read, c.listProofs},
 		{http.MethodGet, "/poa/{partner}/{proof}", Read, c.showProof},
 		{http.MethodPost, "/poa/{partner}/{proof}/decision", Decide, c.decideProof},
+		{http.MethodGet, "/suspense", Read, c.listItems},
+		{http.MethodGet, "/suspense/{item}", Read, c.showItem},
+		{http.MethodPost, "/suspense/{item}/decision", Decide, c.decideItem},
 		{http.MethodGet, "/documents/{partner}/{document}", ReadDocuments, c.showDocument},
 		{http.MethodGet, "/users", Read, c.listUsers},
 		{http.MethodGet, "/users/{partner}/{user}", Read, c.showUser},

@@ -103,6 +103,7 @@ func TestEachRouteForEachRole(t *testing.T) {
 	file := d.Papers.AddDocument(u, console.Document{Proves: "KYC", Side: "FRONT", Media: "image/jpeg"})
 	proof := d.Papers.AddProof(u)
 	review := d.Case(u, person, hit)
+	item := "/console/suspense/" + d.Suspended(u, 1_00, "Test", "NAME", 700).String()
 	nobody := &visitor{T: t, desk: d}
 	roles := map[string]*visitor{
 		"admin": nobody.as(d.Officer("ann", console.Admin)), "compliance": nobody.as(d.Officer("cleo", console.Compliance)),
@@ -118,6 +119,9 @@ func TestEachRouteForEachRole(t *testing.T) {
 		{"GET", "/console/cases", 200, 200, 200},
 		{"GET", "/console/cases/" + review.String(), 200, 200, 200},
 		{"POST", "/console/cases/" + review.String() + "/decision", 400, 400, 403}, // an empty form
+		{"GET", "/console/suspense", 200, 200, 200},
+		{"GET", item, 200, 200, 200},
+		{"POST", item + "/decision", 400, 400, 403},
 		{"GET", "/console/poa", 200, 200, 200},
 		{"GET", papers, 200, 200, 200},
 		{"POST", papers + "/decision", 400, 400, 403},

@@ -7,6 +7,7 @@ import (
 
 	"kontor/internal/compliance"
 	"kontor/internal/db"
+	"kontor/internal/sepa"
 	"kontor/internal/web"
 )
 
@@ -66,9 +67,12 @@ type guardedItem struct {
 
 // menu are the sections with what waits in them; without the numbers when these cannot be read.
 func (c *console) menu(r *http.Request) ([]guardedItem, error) {
-	var cases, proofs int64
+	var cases, proofs, items int64
 	err := c.DB.View(r.Context(), func(rd db.Reader) (err error) {
 		if cases, _, err = compliance.Waiting(rd); err != nil {
+			return err
+		}
+		if items, _, err = sepa.ItemsWaiting(rd); err != nil {
 			return err
 		}
 		waiting, err := c.Proofs.Waiting(rd, longestQueue)
@@ -78,6 +82,7 @@ func (c *console) menu(r *http.Request) ([]guardedItem, error) {
 	return []guardedItem{
 		{Read, casesSection, "/cases", cases},
 		{Read, proofsSection, "/poa", proofs},
+		{Read, suspenseSection, "/suspense", items},
 		{Read, usersSection, "/users", 0},
 		{ReadTreasury, treasurySection, "/treasury", 0},
 		{ReadAudit, auditSection, "/audit", 0},
@@ -90,6 +95,7 @@ func (c *console) menu(r *http.Request) ([]guardedItem, error) {
 const (
 	casesSection    = "Review"
 	proofsSection   = "Proof of address"
+	suspenseSection = "Incoming money"
 	usersSection    = "Users"
 	treasurySection = "Treasury"
 	auditSection    = "Audit log"
@@ -126,9 +132,9 @@ func plural(n int, noun string) string {
 
 // tones are the colours of states; others have none.
 var tones = map[string]string{
-	"ACTIVE": "good", "VERIFIED": "good", "SUCCESSFUL": "good", "DELIVERED": "good", "OK": "good", "APPROVED": "good",
+	"ACTIVE": "good", "VERIFIED": "good", "SUCCESSFUL": "good", "DELIVERED": "good", "OK": "good", "APPROVED": "good", "RELEASE": "good", "ASSIGN": "good",
 	"WAITING_FOR_ACTIVATION": "warn", "UNDER_REVIEW": "warn", "VERIFICATION": "warn", "PENDING": "warn", "WAITING": "warn",
-	"QUESTIONED": "warn", "OPEN": "warn", "NOT_VERIFIED": "warn",
+	"RETURNING": "warn", "QUESTIONED": "warn", "OPEN": "warn", "NOT_VERIFIED": "warn",
 	"SUSPENDED": "bad", "FROZEN": "bad", "FAILED": "bad", "REJECTED": "bad", "EXPIRED": "bad", "VERIFICATION_EXPIRED": "bad",
 	"within": "good", "near the limit": "warn", "at the limit": "bad",
 	"REJECTED_BY_PROVIDER": "bad", "DELETED": "bad", "UNSUCCESSFUL": "bad",

@@ -11,7 +11,7 @@ const (
 	ReadDocuments Right = "read documents" // each look is in the audit log
 	ReadAudit     Right = "read the audit log"
 	ReadTreasury  Right = "read the treasury"
-	Decide        Right = "decide" // cases and proofs of address
+	Decide        Right = "decide" // cases, proofs of address and money on suspense
 	Freeze        Right = "freeze" // users, and lift it
 	Manage        Right = "manage" // officers
 )

@@ -149,8 +149,8 @@ func (s *Service) advance(tx *db.Tx, u *user.User, a Attempt) error {
 	return s.Users.Tell(tx, u, event.UserStatus, StatusNotice{ExternalUserID: u.ExternalID, Status: "ACTIVE"})
 }
 
-// accept verifies a locked user whose attempt was accepted, keeps what the check established, and takes the fee that is
-// due now. The caller saves both.
+// accept verifies a locked user whose attempt was accepted, keeps what the check established, lets go on what waited for
+// that, and takes the fee that is due now. The caller saves both.
 func (s *Service) accept(tx *db.Tx, u *user.User, a *Attempt) error {
 	u.Verification = user.Verified
 	p, err := s.Users.FindPerson(tx, *u)
@@ -165,6 +165,13 @@ func (s *Service) accept(tx *db.Tx, u *user.User, a *Attempt) error {
 	})
 	if err != nil {
 		return err
+	}
+	if u.Active() {
+		for _, resumer := range s.Resumers {
+			if err := resumer.Resume(tx, *u); err != nil {
+				return err
+			}
+		}
 	}
 	fee := money.New(a.Fee, s.euro)
 	a.Fee = 0

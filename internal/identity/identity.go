@@ -83,6 +83,12 @@ type Activator interface {
 	Activate(tx *db.Tx, u user.User, residence catalog.Country) error
 }
 
+// Resumer goes on with what waited while an active user was not verified. It is called in the transaction that verifies
+// the user again, before the user's state is saved.
+type Resumer interface {
+	Resume(tx *db.Tx, u user.User) error
+}
+
 // Config is what the service works with.
 type Config struct {
 	DB         *db.DB
@@ -97,6 +103,7 @@ type Config struct {
 	Screener   Screener      // nil: nobody is screened
 	Proofs     Proofs        // nil: no proof of address is asked for
 	Activators []Activator   // in this order
+	Resumers   []Resumer     // in this order
 	Staging    bool          // outcomes can be chosen
 	Delay      time.Duration // before the check of a submitted hosted page runs
 	PagesURL   string        // where users' browsers reach the hosted pages, without a closing slash

@@ -21,6 +21,8 @@ type Backlog struct {
 	OldestDebt  time.Duration // for how long the first of them has been owed; 0: there is none
 	Cases       int64         // compliance cases that wait for an officer
 	OldestCase  time.Duration // for how long the first of them has waited; 0: there is none
+	Suspense    int64         // payments on suspense that wait for an officer
+	OldestItem  time.Duration // for how long the first of them has waited; 0: there is none
 }
 
 // Watch tells a Backlog with every scrape. When it cannot be read its figures are absent, and
@@ -39,6 +41,8 @@ func (m *Metrics) Watch(read func(context.Context) (Backlog, error)) {
 		oldestDebt:  gauge("kontor_ledger_oldest_receivable_seconds", "How long the oldest receivable has been owed; 0: there is none."),
 		cases:       gauge("kontor_compliance_cases_open", "Compliance cases that wait for an officer."),
 		oldestCase:  gauge("kontor_compliance_oldest_case_seconds", "How long the oldest open case has waited; 0: there is none."),
+		suspense:    gauge("kontor_sepa_suspense_items", "Payments on suspense that wait for an officer."),
+		oldestItem:  gauge("kontor_sepa_suspense_oldest_seconds", "How long the oldest payment on suspense has waited; 0: there is none."),
 	})
 }
 
@@ -46,14 +50,14 @@ func (m *Metrics) Watch(read func(context.Context) (Backlog, error)) {
 type backlog struct {
 	read func(context.Context) (Backlog, error)
 
-	readable, events, unnumbered, oldestEvent, failing, oldestJob, debts, oldestDebt, cases, oldestCase *prometheus.Desc
+	readable, events, unnumbered, oldestEvent, failing, oldestJob, debts, oldestDebt, cases, oldestCase, suspense, oldestItem *prometheus.Desc
 }
 
 // Describe names the figures.
 func (b *backlog) Describe(descriptions chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		b.readable, b.events, b.unnumbered, b.oldestEvent, b.failing, b.oldestJob, b.debts, b.oldestDebt,
-		b.cases, b.oldestCase,
+		b.cases, b.oldestCase, b.suspense, b.oldestItem,
 	} {
 		descriptions <- d
 	}
@@ -81,6 +85,8 @@ func (b *backlog) Collect(figures chan<- prometheus.Metric) {
 	tell(b.oldestDebt, now.OldestDebt.Seconds())
 	tell(b.cases, float64(now.Cases))
 	tell(b.oldestCase, now.OldestCase.Seconds())
+	tell(b.suspense, float64(now.Suspense))
+	tell(b.oldestItem, now.OldestItem.Seconds())
 }
 
 // WatchTargets tells with every scrape how many targets of webhooks this node delivers to, by the state of

@@ -54,13 +54,14 @@ func TestBacklogThatCannotBeReadIsAGap(t *testing.T) {
 	m.Watch(func(context.Context) (metrics.Backlog, error) {
 		return metrics.Backlog{
 			Events: 3, Unnumbered: 2, OldestEvent: 90 * time.Second, Failing: 5, OldestJob: time.Minute,
-			Debts: 4, OldestDebt: time.Hour, Cases: 6, OldestCase: 2 * time.Hour,
+			Debts: 4, OldestDebt: time.Hour, Cases: 6, OldestCase: 2 * time.Hour, Suspense: 7, OldestItem: 3 * time.Hour,
 		}, err
 	})
 	expect(t, m, "kontor_backlog_readable 1", "kontor_events_pending 3", "kontor_events_unnumbered 2",
 		"kontor_event_oldest_pending_seconds 90", "kontor_webhook_partners_failing 5", "kontor_job_oldest_due_seconds 60",
 		"kontor_ledger_receivables 4", "kontor_ledger_oldest_receivable_seconds 3600",
-		"kontor_compliance_cases_open 6", "kontor_compliance_oldest_case_seconds 7200")
+		"kontor_compliance_cases_open 6", "kontor_compliance_oldest_case_seconds 7200",
+		"kontor_sepa_suspense_items 7", "kontor_sepa_suspense_oldest_seconds 10800")
 	err = errors.New("the database is away")
 	expect(t, m, "kontor_backlog_readable 0")
 	if slices.ContainsFunc(scrape(t, m), func(line string) bool { return strings.HasPrefix(line, "kontor_events_pending ") }) {

@@ -17,6 +17,7 @@ const applyEntries = "sepa-entry-apply"
 var (
 	selectApplied = db.NewQuery(`SELECT id, kind, amount, object_id, reason FROM bank_entry
 		WHERE partner_id = $1 AND id >= $2 AND id <= $3 AND target_partner = $4 AND kind <> '` + entryUnknown + `' ORDER BY id`)
+	insertAside = db.NewInsert("suspense_entry", "partner_id bigint, entry_id uuid, created_at bigint")
 	selectUnfit = db.NewQuery(`SELECT COUNT(*) FROM ledger_transfer WHERE partner_id = $1 AND operation_id = $2 AND leg = $3`)
 )
 
@@ -137,6 +138,8 @@ func (s *Service) setAside(tx *db.Tx, e booked) error {
 	if e.amount.Sign() < 0 {
 		leg.Debit, leg.Credit, leg.Amount = suspense, clearing, e.amount.Neg()
 	}
-	ledger.Post(tx, ledger.Operator, ledger.Operation{Type: TransferOperation, ID: e.id}, s.clock.Now(), leg)
+	now := s.clock.Now()
+	ledger.Post(tx, ledger.Operator, ledger.Operation{Type: TransferOperation, ID: e.id}, now, leg)
+	tx.Write(insertAside, ledger.Operator, e.id, now)
 	return nil
 }

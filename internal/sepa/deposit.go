@@ -83,7 +83,8 @@ type Config struct {
 	Users   *user.Service
 	Jobs    *job.Runner
 
-	Calendar Calendar // when the bank takes batches; nil: at any time, for the same day
+	Calendar Calendar                                       // when the bank takes batches; nil: at any time, for the same day
+	FourEyes func(r db.Reader, partner int64) (bool, error) // the partner's setting
 }
 
 // Service keeps accounts, books payments that arrive, and sends those that leave.
@@ -101,6 +102,7 @@ type Service struct {
 	simulated Payer
 
 	calendar Calendar
+	fourEyes func(r db.Reader, partner int64) (bool, error)
 }
 
 // NewService makes the service and registers its jobs.
@@ -112,6 +114,7 @@ func NewService(c Config) (*Service, error) {
 	s := &Service{
 		db: c.DB, vault: c.Vault, clock: c.Clock, euro: euro, bank: c.Bank, owners: c.Owners, events: c.Events, users: c.Users, jobs: c.Jobs,
 		calendar: c.Calendar,
+		fourEyes: c.FourEyes,
 	}
 	c.Jobs.Register(bookDeposit, s.book)
 	c.Jobs.Register(sendTransfer, s.send)
@@ -119,6 +122,8 @@ func NewService(c Config) (*Service, error) {
 	c.Jobs.Register(applyEntries, s.apply)
 	c.Jobs.Register(orderReturn, s.order)
 	c.Jobs.Register(sendReturn, s.sendReturn)
+	c.Jobs.Register(resumeDeposits, s.resume)
+	c.Jobs.Register(assignEntry, s.assigned)
 	return s, nil
 }
 

@@ -39,8 +39,9 @@ var selectOddEntries = db.NewQuery(`
 	WHERE (SELECT COUNT(*) FROM ledger_transfer l
 		WHERE l.partner_id = e.partner_id AND l.operation_id = e.id AND l.leg = 'amount' AND l.amount IN (e.amount, -e.amount)) <> 1`)
 
-// Verify names the deposits and transfers whose state, holds, postings and events do not belong together, and what the
-// bank booked that the operator's book has not (I4). An event of which those of its age were removed is not missed.
+// Verify names the deposits and transfers whose state, holds, postings and events do not belong together, what the
+// bank booked that the operator's book has not, and decisions that were not followed (I4). An event of which those of its
+// age were removed is not missed.
 func Verify(_ context.Context, r db.Reader) ([]string, error) {
 	var violations []string
 	for _, c := range []struct {
@@ -49,6 +50,7 @@ func Verify(_ context.Context, r db.Reader) ([]string, error) {
 	}{
 		{selectOddDeposits, "SEPA deposit %s of partner %d does not agree with its postings, the bank's or its event"},
 		{selectOddEntries, "what the bank booked as %s in book %d is posted otherwise"},
+		{selectOddDecisions, "what was decided about %s on suspense in book %d is not what was done"},
 		{selectOdd, "SEPA transfer %s of partner %d does not agree with its hold, its postings or its event"},
 	} {
 		rows := r.Rows(c.query)

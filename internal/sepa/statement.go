@@ -70,6 +70,7 @@ type entryDetail struct {
 	Title    string `json:"title"`
 	EndToEnd string `json:"endToEnd"`
 	Ours     string `json:"ours,omitempty"`
+	Returned bool   `json:"returned,omitempty"`
 }
 
 func entryPlace(id clock.ID) vault.Place {
@@ -108,7 +109,7 @@ func (s *Service) lines(entries []Entry) ([]line, error) {
 	first := firstOf(clock.NewID())
 	for i, e := range entries {
 		l := line{Entry: e, id: nth(first, i)}
-		detail, err := json.Marshal(entryDetail{e.Debtor, e.Creditor, e.Title, e.EndToEnd, e.Ours})
+		detail, err := json.Marshal(entryDetail{e.Debtor, e.Creditor, e.Title, e.EndToEnd, e.Ours, e.Returned})
 		if err != nil {
 			return nil, err
 		}

@@ -145,6 +145,7 @@ func (w *world) workOff() error {
 	w.receiver.setWell(false)
 	for _, m := range w.models() {
 		m.book(w.clock.Now())
+		m.resume()
 	}
 	if err := w.check(); err != nil {
 		return err

@@ -12,7 +12,8 @@ type model struct {
 	figures  map[account]figures
 	users    map[owner]user
 	holds    map[string]hold     // by id
-	deposits map[string]deposit  // by id
+	deposits map[string]deposit  // that are to be booked, by id
+	stuck    map[string]deposit  // that wait on suspense, by id
 	events   map[string][]string // kinds of an object's events in order, by the object's id
 	cases    map[string]proposal // corrections, by id
 }
@@ -37,7 +38,6 @@ type user struct {
 	review       bool // a person must decide
 	suspended    bool // by the partner
 	deleted      bool
-	stuck        int // deposits that wait on suspense
 }
 
 type hold struct {
@@ -66,7 +66,7 @@ type proposal struct {
 func newModel() *model {
 	return &model{
 		figures: map[account]figures{}, users: map[owner]user{}, holds: map[string]hold{}, deposits: map[string]deposit{},
-		events: map[string][]string{}, cases: map[string]proposal{},
+		stuck: map[string]deposit{}, events: map[string][]string{}, cases: map[string]proposal{},
 	}
 }
 
@@ -74,7 +74,7 @@ func newModel() *model {
 func (m *model) clone() *model {
 	return &model{
 		figures: maps.Clone(m.figures), users: maps.Clone(m.users), holds: maps.Clone(m.holds), deposits: maps.Clone(m.deposits),
-		events: maps.Clone(m.events), cases: maps.Clone(m.cases),
+		stuck: maps.Clone(m.stuck), events: maps.Clone(m.events), cases: maps.Clone(m.cases),
 	}
 }
 
@@ -195,7 +195,7 @@ func (m *model) mayDelete(o owner) string {
 	if code := m.mayRead(o); code != "" {
 		return code
 	}
-	open := m.users[o].review || m.users[o].stuck > 0
+	open := m.users[o].review || m.waits(o)
 	for _, d := range m.deposits {
 		open = open || d.owner == o
 	}
@@ -270,14 +270,35 @@ func (m *model) book(now time.Time) {
 		m.move(operator.account("bank"), operator.account("clearing"), d.cents)
 		if d.name != "" && m.users[d.owner].verification != "VERIFIED" {
 			m.move(clearing, d.itself().account("suspense"), d.cents)
-			u := m.users[d.owner]
-			u.stuck++
-			m.users[d.owner] = u
+			m.stuck[id] = d
 		} else {
 			m.credit(clearing, d.owner, d.cents)
 			m.tell(id, "iban-status", "sepa-deposit")
 		}
 		delete(m.deposits, id)
+	}
+}
+
+// waits tells whether a deposit of an owner is on suspense.
+func (m *model) waits(o owner) bool {
+	for _, d := range m.stuck {
+		if d.owner == o {
+			return true
+		}
+	}
+	return false
+}
+
+// resume credits the deposits that waited for users who are verified again. The program does so in a job: it has happened
+// when everything is worked off, and may have before.
+func (m *model) resume() {
+	for id, d := range m.stuck {
+		if m.users[d.owner].verification != "VERIFIED" {
+			continue
+		}
+		m.credit(d.itself().account("suspense"), d.owner, d.cents)
+		m.tell(id, "iban-status", "sepa-deposit")
+		delete(m.stuck, id)
 	}
 }
 

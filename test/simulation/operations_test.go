@@ -122,11 +122,14 @@ func (p *player) decideIdentity() error {
 	o := p.someUser(q)
 	documents := []string{accepted, accepted, accepted, accepted, rejected, manual, expired}
 	document := documents[p.rng.IntN(len(documents))]
+	if p.shared != nil && document == accepted && p.model.waits(o) {
+		document = expired // when waiting deposits are credited cannot be told while others act
+	}
 	r := &request{
 		party: q, method: http.MethodPost, path: "/v1/sandbox/user/" + o.name + "/activate", key: p.newKey(),
 		body: encode(map[string]string{"documentNumber": document + "-" + o.name}),
 	}
-	return p.change(r, func(answer) string { return p.model.users[o].id }, wish{
+	err := p.change(r, func(answer) string { return p.model.users[o].id }, wish{
 		code:   p.model.mayDecide(o),
 		effect: func(m *model, _ answer) { m.decide(o, document) },
 		check: func(got answer) error {
@@ -136,6 +139,10 @@ func (p *player) decideIdentity() error {
 			return nil
 		},
 	})
+	if err == nil && p.model.users[o].verification == "VERIFIED" && p.model.waits(o) {
+		return p.workOff()
+	}
+	return err
 }
 
 func (p *player) suspend() error { return p.mark("suspend", true) }

@@ -143,7 +143,15 @@ func (p *player) either(q *party, effect func(m *model, got answer), took int) e
 		m = m.clone()
 		effect(m, answer{})
 	}
-	return p.compareBook(q.id, m)
+	before := p.compareBook(q.id, m)
+	if before == nil || len(m.stuck) == 0 {
+		return before
+	}
+	m = m.clone()
+	if m.resume(); p.compareBook(q.id, m) == nil {
+		return nil
+	}
+	return before
 }
 
 // deed is something that is done through a service, without a key that would make repeating it safe.

@@ -19,6 +19,8 @@ import (
 	"kontor/internal/console"
 	"kontor/internal/db"
 	"kontor/internal/db/dbtest"
+	"kontor/internal/ledger"
+	"kontor/internal/money"
 	"kontor/internal/partner"
 	"kontor/internal/sepa"
 	"kontor/internal/user"
@@ -156,6 +158,61 @@ func (d *Desk) Case(u user.User, p user.Person, findings ...compliance.Finding) 
 	}))
 	d.Clock.Advance(time.Second)
 	return id
+}
+
+var insertSuspended = db.NewInsert("sepa_deposit", `partner_id bigint, id uuid, owner_id uuid, amount bigint, currency text, title text,
+	sender_name text, sender_iban text, status text, reason text, score bigint, version bigint, created_at bigint`)
+
+// Suspended lets a deposit of a user wait on suspense, whose sender is called name. why is its reason, score how alike
+// the names are, in thousandths.
+func (d *Desk) Suspended(u user.User, cents int64, name, why string, score int64) clock.ID {
+	d.t.Helper()
+	id, euro := clock.NewID(), d.euro()
+	d.must(d.App.DB.Update(d.t.Context(), func(tx *db.Tx) (err error) {
+		leg := ledger.Leg{Name: "suspense", Amount: money.New(cents, euro)}
+		if leg.Debit, err = ledger.FindAccount(tx, u.Partner, ledger.PartnerItself, ledger.Clearing, euro); err != nil {
+			return err
+		}
+		if leg.Credit, err = ledger.FindAccount(tx, u.Partner, ledger.PartnerItself, ledger.Suspense, euro); err != nil {
+			return err
+		}
+		tx.Write(insertSuspended, u.Partner, id, u.ID, cents, "eur", "Savings", name, "DE89370400440532013000", sepa.DepositSuspended, why,
+			score, 0, d.Clock.Now())
+		ledger.Post(tx, u.Partner, ledger.Operation{Type: sepa.DepositOperation, ID: id}, d.Clock.Now(), leg)
+		return nil
+	}))
+	d.Clock.Advance(time.Second)
+	return id
+}
+
+// Unknown lets the bank book a payment that is nobody's: a debit when cents are below zero.
+func (d *Desk) Unknown(cents int64, name string) {
+	d.t.Helper()
+	e := sepa.Entry{
+		Account: "LT121000011101001000", Reference: clock.NewID().String()[:18], EndToEnd: "NOTPROVIDED", Amount: money.New(cents, d.euro()),
+		Debtor: sepa.Party{Name: name, IBAN: "DE89370400440532013000"}, Creditor: sepa.Party{Name: name}, Title: "Invoice 12", Day: Start,
+	}
+	d.must(d.App.API.SEPA.Book(d.t.Context(), []sepa.Entry{e}))
+	d.Clock.Advance(time.Second)
+}
+
+// Activate makes a user one who may receive money, whom an identity check knows by the name of the profile.
+func (d *Desk) Activate(u user.User, p user.Person) {
+	d.t.Helper()
+	u.Verification, u.ActivatedAt = user.Verified, d.Clock.Now()
+	d.must(d.App.DB.Update(d.t.Context(), func(tx *db.Tx) error {
+		user.SaveState(tx, u)
+		return d.App.API.Users.Establish(tx, u, user.Established{FirstName: p.FirstName, LastName: p.LastName, BirthDate: p.BirthDate, At: d.Clock.Now()})
+	}))
+}
+
+func (d *Desk) euro() money.Currency {
+	d.t.Helper()
+	c, ok := d.App.Catalog.Currency("eur")
+	if !ok {
+		d.t.Fatal("there is no eur")
+	}
+	return c
 }
 
 // Audited answers the newest entries of the audit log, as "actor action object".
