@@ -234,7 +234,7 @@ func TestManyEventsInOrder(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w, r := newWorld(t, d), receive(t, nil)
 		w.targets[1] = event.Target{BaseURL: r.url}
-		const objects, versions = 300, 9 // more than a window and several batches of numbers
+		const objects, versions = 150, 9 // more than a window and several batches of numbers
 		ids := make([]clock.ID, objects)
 		for i := range ids {
 			ids[i] = clock.NewID()
