@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -209,13 +208,4 @@ func causes(r db.Reader, partner int64, id clock.ID) ([]Cause, error) {
 
 func reasonPlace(id clock.ID, number int64) vault.Place {
 	return vault.Place{Table: "compliance_decision", Column: "reason", Row: fmt.Sprintf("%s/%d", id, number)}
-}
-
-// UnderReview tells whether a user has an open case, and since when.
-func UnderReview(r db.Reader, partner int64, user clock.ID) (since time.Time, open bool, err error) {
-	err = r.Row(selectSince, partner, user).Scan(&since)
-	if errors.Is(err, db.ErrNoRows) {
-		return time.Time{}, false, nil
-	}
-	return since, err == nil, err
 }

@@ -17,7 +17,6 @@ const caseScore = `, (SELECT COALESCE(MAX(f.score), 0) FROM compliance_finding f
 var (
 	selectPartner  = db.NewQuery(`SELECT partner_id FROM compliance_case WHERE id = $1`)
 	selectCase     = db.NewQuery(`SELECT ` + caseColumns + caseScore + ` FROM compliance_case c WHERE c.partner_id = $1 AND c.id = $2`)
-	selectSince    = db.NewQuery(`SELECT opened_at FROM compliance_case WHERE partner_id = $1 AND user_id = $2 AND state = 'OPEN'`)
 	selectFindings = db.NewQuery(`
 		SELECT number, cause, list_version, found, created_at FROM compliance_finding
 		WHERE partner_id = $1 AND case_id = $2 ORDER BY number`)

@@ -103,9 +103,9 @@ func (s *Service) decideDeposit(tx *db.Tx, j job.Job, v verdict) error {
 	case to != nil && to.MayReceive(true) != nil:
 		return s.suspend(tx, d, hindrance(*to))
 	case v.answer == nameSame:
-		return s.credit(tx, d)
+		return s.credit(tx, d, to)
 	case v.answer == nameOther:
-		return s.sendBack(tx, d, OtherName)
+		return s.sendBack(tx, d, to, OtherName)
 	}
 	return s.suspend(tx, d, WaitsName)
 }
@@ -125,9 +125,9 @@ func hindrance(u user.User) string {
 	return WaitsInactive
 }
 
-// credit gives a locked deposit, which is pending or waits on suspense, to its owner, whom the caller has found fit to
-// receive it. The sender's account becomes a contact.
-func (s *Service) credit(tx *db.Tx, d Deposit) error {
+// credit gives a locked deposit, which is pending or waits on suspense, to its owner (see recipient), whom the caller has
+// found fit to receive it. The sender's account becomes a contact.
+func (s *Service) credit(tx *db.Tx, d Deposit, to *user.User) error {
 	from := ledger.Clearing
 	if d.Status == DepositSuspended {
 		from = ledger.Suspense
@@ -137,10 +137,6 @@ func (s *Service) credit(tx *db.Tx, d Deposit) error {
 		return err
 	}
 	target, err := ledger.FindCustomer(tx, d.Partner, d.Owner, s.euro)
-	if err != nil {
-		return err
-	}
-	to, err := recipient(tx, d.Partner, d.Owner)
 	if err != nil {
 		return err
 	}
@@ -197,13 +193,9 @@ var errNotBooked = errors.New("sepa: no payment of the bank is known for this de
 
 // sendBack refuses a locked deposit, which is pending or waits on suspense: the bank is to send it back, and until it has
 // done so the money is on suspense.
-func (s *Service) sendBack(tx *db.Tx, d Deposit, reason string) error {
+func (s *Service) sendBack(tx *db.Tx, d Deposit, to *user.User, reason string) error {
 	if d.Entry.IsZero() {
 		return fmt.Errorf("%w: %s", errNotBooked, d.ID)
-	}
-	to, err := recipient(tx, d.Partner, d.Owner)
-	if err != nil {
-		return err
 	}
 	if d.Status == DepositPending {
 		if err := s.toSuspense(tx, d); err != nil {

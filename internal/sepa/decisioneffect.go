@@ -55,9 +55,13 @@ func (s *Service) perform(tx *db.Tx, it *Item, v compliance.Verdict) error {
 		if err != nil {
 			return err
 		}
+		to, err := recipient(tx, d.Partner, d.Owner)
+		if err != nil {
+			return err
+		}
 		if v == Release {
-			err = s.credit(tx, d)
-		} else if err = s.sendBack(tx, d, Decided); errors.Is(err, errNotBooked) {
+			err = s.credit(tx, d, to)
+		} else if err = s.sendBack(tx, d, to, Decided); errors.Is(err, errNotBooked) {
 			err = fmt.Errorf("%w: %w", ErrNotPossible, err)
 		}
 		return err

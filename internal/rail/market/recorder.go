@@ -44,8 +44,6 @@ var (
 		SELECT p.currency, p.at, p.rate FROM market_price p
 		JOIN (SELECT currency, MAX(at) AS newest FROM market_price GROUP BY currency) n
 			ON n.currency = p.currency AND n.newest = p.at`)
-	selectHistory = db.NewQuery(`
-		SELECT at, rate FROM market_price WHERE currency = $1 AND at >= $2 AND at < $3 ORDER BY at LIMIT $4`)
 	selectForgotten = db.NewQuery(`SELECT currency, at FROM market_price WHERE at < $1 LIMIT $2`)
 	deletePrice     = db.NewCommand(`DELETE FROM market_price WHERE currency = $1 AND at = $2`)
 )
@@ -121,27 +119,6 @@ func LastRecorded(r db.Reader) (map[string]Recorded, error) {
 			return nil, err
 		}
 		all[slug] = p
-	}
-	return all, rows.Err()
-}
-
-// History reads the kept prices of a currency from a time until before another, oldest first, at most so many. A
-// minute without one had the price of the minute before.
-func History(r db.Reader, slug string, from, to time.Time, limit int) ([]Recorded, error) {
-	rows := r.Rows(selectHistory, slug, from, to, limit)
-	defer rows.Close()
-	var all []Recorded
-	for rows.Next() {
-		var text string
-		var p Recorded
-		if err := rows.Scan(&p.At, &text); err != nil {
-			return nil, err
-		}
-		var err error
-		if p.Price, err = money.ParseRate(text); err != nil {
-			return nil, err
-		}
-		all = append(all, p)
 	}
 	return all, rows.Err()
 }
