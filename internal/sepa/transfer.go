@@ -211,12 +211,12 @@ func (r Receiver) fits(openLoop bool) error {
 }
 
 // payer finds who pays, nil for the partner, and the money.
-func (s *Service) payer(r db.Reader, partner int64, externalID string) (*user.User, ledger.Customer, error) {
+func (s *Service) payer(tx *db.Tx, partner int64, externalID string) (*user.User, ledger.Customer, error) {
 	if externalID == "" {
-		funds, err := ledger.FindCustomer(r, partner, ledger.PartnerItself, s.euro)
+		funds, err := ledger.FindCustomer(tx, partner, ledger.PartnerItself, s.euro)
 		return nil, funds, err
 	}
-	party, _, err := user.FindParties(r, partner, externalID, "", s.euro)
+	party, _, err := s.users.Parties(tx, partner, externalID, "", s.euro)
 	if err != nil {
 		return nil, ledger.Customer{}, err
 	}
