@@ -51,6 +51,18 @@ func NewInsertOnce(table, columns, key string) *Command {
 	return newInsert(table, columns, " ON CONFLICT ("+key+") DO NOTHING")
 }
 
+// NewUpsert registers an INSERT as NewInsert does, of a row that may be there already under the same key: then the
+// columns in changes, which are among the others, become the new ones. key and changes are names, separated by commas.
+// Of those that one transaction writes one after another, no two may have the same key.
+func NewUpsert(table, columns, key, changes string) *Command {
+	var set []string
+	for name := range strings.SplitSeq(changes, ",") {
+		name = strings.TrimSpace(name)
+		set = append(set, name+" = excluded."+name)
+	}
+	return newInsert(table, columns, " ON CONFLICT ("+key+") DO UPDATE SET "+strings.Join(set, ", "))
+}
+
 func newInsert(table, columns, end string) *Command {
 	described := describe(table, columns)
 	names := make([]string, len(described))

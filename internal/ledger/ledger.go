@@ -68,6 +68,7 @@ type Customer struct {
 	Balance    clock.ID
 	Receivable clock.ID     // none unless the customer owed something once
 	Owed       money.Amount // zero or above
+	Revision   int64        // of the balance when this was read, for db.Tx.Rely; see Revise
 }
 
 // MayPay refuses with P433 while the customer owes the platform: the next credits repay that first.
@@ -84,7 +85,7 @@ var (
 	insertTransfer = db.NewInsert("ledger_transfer", `partner_id bigint, operation_id uuid, leg text, operation_type text,
 		debit_id uuid, credit_id uuid, currency text, amount bigint, created_at bigint`)
 	selectCustomer = db.NewQuery(`
-		SELECT b.id, COALESCE(r.id, b.id), COALESCE(r.posted, 0)
+		SELECT b.id, COALESCE(r.id, b.id), COALESCE(r.posted, 0), b.revision
 		FROM account b
 		LEFT JOIN account r ON r.partner_id = b.partner_id AND r.owner_id = b.owner_id
 			AND r.purpose = 'receivable' AND r.currency = b.currency
@@ -145,7 +146,7 @@ func Revise(tx *db.Tx, partner int64, owner clock.ID) { tx.Write(reviseAccounts,
 func FindCustomer(r db.Reader, partner int64, owner clock.ID, c money.Currency) (Customer, error) {
 	var found Customer
 	var owed int64
-	err := r.Row(selectCustomer, partner, owner, c.Code).Scan(&found.Balance, &found.Receivable, &owed)
+	err := r.Row(selectCustomer, partner, owner, c.Code).Scan(&found.Balance, &found.Receivable, &owed, &found.Revision)
 	if found.Receivable == found.Balance {
 		found.Receivable = clock.ID{}
 	}

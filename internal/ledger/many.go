@@ -8,7 +8,7 @@ import (
 
 var (
 	selectCustomers = db.NewQuery(`
-		SELECT b.owner_id, b.id, COALESCE(r.id, b.id), COALESCE(r.posted, 0)
+		SELECT b.owner_id, b.id, COALESCE(r.id, b.id), COALESCE(r.posted, 0), b.revision
 		FROM account b
 		LEFT JOIN account r ON r.partner_id = b.partner_id AND r.owner_id = b.owner_id
 			AND r.purpose = 'receivable' AND r.currency = b.currency
@@ -31,7 +31,7 @@ func FindCustomers(r db.Reader, partner int64, owners []clock.ID, c money.Curren
 			var owner clock.ID
 			var found Customer
 			var owed int64
-			if err := rows.Scan(&owner, &found.Balance, &found.Receivable, &owed); err != nil {
+			if err := rows.Scan(&owner, &found.Balance, &found.Receivable, &owed, &found.Revision); err != nil {
 				return nil, err
 			}
 			if found.Receivable == found.Balance {

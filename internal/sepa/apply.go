@@ -41,63 +41,39 @@ func (s *Service) apply(ctx context.Context, j job.Job) error {
 		return err
 	}
 	var told []news
-	var others []booked
+	var deposits, sentBack []booked
 	for _, b := range all {
-		if b.kind == entryDeposit || b.kind == entrySentBack {
-			others = append(others, b)
-			continue
+		switch b.kind {
+		case entryDeposit:
+			deposits = append(deposits, b)
+		case entrySentBack:
+			sentBack = append(sentBack, b)
+		default:
+			n := news{id: b.object, settled: true, reason: b.reason, entry: b}
+			if b.kind == entryReturn {
+				n.back = b.amount
+			}
+			told = append(told, n)
 		}
-		n := news{id: b.object, settled: true, reason: b.reason, entry: b}
-		if b.kind == entryReturn {
-			n.back = b.amount
-		}
-		told = append(told, n)
 	}
-	failed := []error{s.takeAll(ctx, j.Partner, told)}
-	for _, b := range others {
-		failed = append(failed, s.applyOther(ctx, j.Partner, b))
+	failed := []error{s.takeAll(ctx, j.Partner, told), s.arriveAll(ctx, j.Partner, deposits)}
+	for _, b := range sentBack {
+		failed = append(failed, s.applySentBack(ctx, b))
 	}
 	return errors.Join(failed...)
 }
 
-// applyOther passes on a deposit, or the end of a return.
-func (s *Service) applyOther(ctx context.Context, partner int64, b booked) error {
-	var arrived Deposit
-	var sentBack giveBack
+// applySentBack passes on the end of a return.
+func (s *Service) applySentBack(ctx context.Context, b booked) error {
+	var back giveBack
 	err := s.db.View(ctx, func(r db.Reader) (err error) {
-		if b.kind == entryDeposit {
-			arrived, err = s.depositOf(r, b.id, ref{partner, b.object})
-			return err
-		}
-		sentBack, _, err = s.findReturn(r, b.object)
+		back, _, err = s.findReturn(r, b.object)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return s.db.Update(ctx, func(tx *db.Tx) error {
-		if b.kind == entryDeposit {
-			return s.arrive(tx, arrived)
-		}
-		return s.returned(tx, sentBack.deposit)
-	})
-}
-
-// depositOf makes the deposit that a booked payment is.
-func (s *Service) depositOf(r db.Reader, entry clock.ID, of ref) (Deposit, error) {
-	e, detail, err := s.findEntry(r, entry)
-	if err != nil {
-		return Deposit{}, err
-	}
-	e.Title, e.Creditor = detail.Title, detail.Creditor
-	to, ok, err := beneficiary(r, e)
-	if err != nil || !ok {
-		return Deposit{}, errors.Join(err, errors.New("sepa: a deposit that is nobody's"))
-	}
-	return Deposit{
-		Partner: of.partner, ID: of.id, Owner: to.id, Amount: e.Amount, Title: detail.Title, SenderName: detail.Debtor.Name,
-		SenderIBAN: string(detail.Debtor.IBAN), Entry: entry, CreatedAt: s.clock.Now(),
-	}, nil
+	return s.db.Update(ctx, func(tx *db.Tx) error { return s.returned(tx, back.deposit) })
 }
 
 func (s *Service) applied(r db.Reader, j job.Job) ([]booked, error) {

@@ -2,40 +2,164 @@ package sepa
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"kontor/internal/clock"
 	"kontor/internal/db"
-	"kontor/internal/event"
 	"kontor/internal/job"
 	"kontor/internal/ledger"
-	"kontor/internal/user"
 )
 
-// bookDeposit is the job that decides on a deposit that the bank has booked.
-const bookDeposit = "sepa-deposit-book"
-
-// arrive links a payment that the bank has booked with its deposit, which may have been announced, and lets a job decide
-// on it.
-func (s *Service) arrive(tx *db.Tx, d Deposit) error {
-	known, err := s.scanDeposit(tx.Row(selectDeposit, d.Partner, d.ID), d.Partner)
-	switch {
-	case errors.Is(err, db.ErrNoRows):
-		to, err := recipient(tx, d.Partner, d.Owner)
+// arriveAll makes deposits of payments that the bank has booked for owners of a partner, and decides on them, many in
+// one transaction.
+func (s *Service) arriveAll(ctx context.Context, partner int64, payments []booked) error {
+	return together(ctx, payments, func(some []booked) error {
+		var all []Deposit
+		err := s.db.View(ctx, func(r db.Reader) (err error) {
+			all, err = s.incoming(r, partner, some)
+			return err
+		})
 		if err != nil {
 			return err
 		}
-		if err := s.note(tx, &d, to); err != nil {
+		return s.settle(ctx, partner, all)
+	})
+}
+
+// incoming makes the deposits that booked payments are.
+func (s *Service) incoming(r db.Reader, partner int64, payments []booked) ([]Deposit, error) {
+	ids := make([]clock.ID, len(payments))
+	for i, b := range payments {
+		ids[i] = b.id
+	}
+	entries, details, err := s.findEntries(r, ids)
+	if err != nil {
+		return nil, err
+	}
+	told := make([]Entry, len(payments))
+	for i, b := range payments {
+		told[i] = Entry{Creditor: details[b.id].Creditor, Title: details[b.id].Title}
+	}
+	owners, err := beneficiaries(r, told)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Deposit, len(payments))
+	for i, b := range payments {
+		to, ok := owners[i]
+		if !ok || to.partner != partner {
+			return nil, fmt.Errorf("sepa: the booked payment %s is a deposit that is nobody's of partner %d", b.id, partner)
+		}
+		detail := details[b.id]
+		all[i] = Deposit{
+			Partner: partner, ID: b.object, Owner: to.id, Amount: entries[b.id].Amount, Title: detail.Title, SenderName: detail.Debtor.Name,
+			SenderIBAN: string(detail.Debtor.IBAN), Entry: b.id, CreatedAt: s.clock.Now(),
+		}
+	}
+	return all, nil
+}
+
+// settle takes deposits of a partner that the bank has booked. Those that are new are decided at once: of two that take
+// the same one, one collides at its row, and finds it there. Those that were announced are linked, and decided by a job
+// that locks them.
+func (s *Service) settle(ctx context.Context, partner int64, deposits []Deposit) error {
+	var j judge
+	err := s.db.View(ctx, func(r db.Reader) (err error) {
+		j, err = s.judgeOf(r, partner, deposits)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	verdicts := make([]verdict, len(deposits))
+	for i, d := range deposits {
+		verdicts[i] = j.check(d)
+	}
+	var announced []Deposit
+	err = s.db.Update(ctx, func(tx *db.Tx) (err error) {
+		announced, err = s.takeNew(tx, partner, deposits, verdicts)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, d := range announced {
+		if err := s.db.Update(ctx, func(tx *db.Tx) error { return s.link(tx, d) }); err != nil {
 			return err
 		}
-	case err != nil:
-		return err
-	case !known.Entry.IsZero():
-		return nil // an earlier run came this far
-	default:
-		tx.Write(linkDeposit, d.Partner, d.ID, d.Entry)
 	}
+	return nil
+}
+
+// takeNew decides on those deposits that are not there yet, and answers those that were announced.
+func (s *Service) takeNew(tx *db.Tx, partner int64, deposits []Deposit, verdicts []verdict) (announced []Deposit, err error) {
+	linked, err := findLinked(tx, partner, deposits)
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.openCounter(tx, partner, ownersOf(deposits))
+	if err != nil {
+		return nil, err
+	}
+	for i, d := range deposits {
+		if booked, known := linked[d.ID]; known {
+			if !booked {
+				announced = append(announced, d)
+			}
+			continue
+		}
+		to, err := c.recipient(&d)
+		if err != nil {
+			return nil, err
+		}
+		d.Status, d.Version = DepositPending, 1
+		if err := s.tellCheck(tx, d, checkPending, d.CreatedAt, to); err != nil {
+			return nil, err
+		}
+		if err := c.decide(tx, &d, verdicts[i]); err != nil {
+			return nil, err
+		}
+		s.insert(tx, d)
+	}
+	return announced, c.close(tx)
+}
+
+// selectLinked looks up deposit by deposit, as selectKnown does.
+var selectLinked = db.NewQuery(db.ListUnion(2, `SELECT id, entry_id FROM sepa_deposit WHERE partner_id = $1 AND id = VALUE`))
+
+// findLinked tells which deposits are there, and of those, which payment of the bank is known.
+func findLinked(r db.Reader, partner int64, deposits []Deposit) (map[clock.ID]bool, error) {
+	ids := make([]clock.ID, len(deposits))
+	for i, d := range deposits {
+		ids[i] = d.ID
+	}
+	all := map[clock.ID]bool{}
+	for _, args := range db.Lists(ids, partner) {
+		rows := r.Rows(selectLinked, args...)
+		for rows.Next() {
+			var id, entry clock.ID
+			if err := rows.Scan(&id, &entry); err != nil {
+				return nil, err
+			}
+			all[id] = !entry.IsZero()
+		}
+		if err := rows.Err(); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// bookDeposit is the job that decides on a deposit which was announced before the bank booked it.
+const bookDeposit = "sepa-deposit-book"
+
+// link notes which payment of the bank a deposit is that was announced, and lets a job decide on it.
+func (s *Service) link(tx *db.Tx, d Deposit) error {
+	known, err := s.scanDeposit(tx.Row(selectDeposit, d.Partner, d.ID), d.Partner)
+	if err != nil || !known.Entry.IsZero() {
+		return err
+	}
+	tx.Write(linkDeposit, d.Partner, d.ID, d.Entry)
 	job.Enqueue(tx, d.Partner, bookDeposit, d.ID, s.clock.Now())
 	tx.AfterCommit(s.jobs.Wake)
 	return nil
@@ -43,14 +167,7 @@ func (s *Service) arrive(tx *db.Tx, d Deposit) error {
 
 // book decides on a deposit. The names are compared before the transaction.
 func (s *Service) book(ctx context.Context, j job.Job) error {
-	var d Deposit
-	var v verdict
-	err := s.db.View(ctx, func(r db.Reader) (err error) {
-		if d, err = s.FindDeposit(r, j.Partner, j.Object); err == nil {
-			v, err = s.check(r, d)
-		}
-		return err
-	})
+	d, v, err := s.judged(ctx, j.Partner, j.Object)
 	if err != nil {
 		return err
 	}
@@ -60,6 +177,22 @@ func (s *Service) book(ctx context.Context, j job.Job) error {
 		}
 	}
 	return s.db.Update(ctx, func(tx *db.Tx) error { return s.decideDeposit(tx, j, v) })
+}
+
+// judged reads a deposit, and compares its names.
+func (s *Service) judged(ctx context.Context, partner int64, id clock.ID) (d Deposit, v verdict, err error) {
+	var j judge
+	err = s.db.View(ctx, func(r db.Reader) (err error) {
+		if d, err = s.FindDeposit(r, partner, id); err != nil {
+			return err
+		}
+		j, err = s.judgeOf(r, partner, []Deposit{d})
+		return err
+	})
+	if err != nil {
+		return d, v, err
+	}
+	return d, j.check(d), nil
 }
 
 func (s *Service) bookAtBank(ctx context.Context, d Deposit) error {
@@ -86,132 +219,19 @@ func (d Deposit) operation() ledger.Operation {
 	return ledger.Operation{Type: DepositOperation, ID: d.ID}
 }
 
-// decideDeposit ends a deposit's check. What arrives for an owner who may not receive money now waits on suspense,
-// whatever the names say: it must not go back by itself.
+// decideDeposit ends a deposit's check, unless that was done.
 func (s *Service) decideDeposit(tx *db.Tx, j job.Job, v verdict) error {
 	tx.Locked()
 	d, err := s.scanDeposit(tx.Row(lockDeposit, j.Partner, j.Object), j.Partner)
 	if err != nil || d.Status != DepositPending {
 		return err
 	}
-	d.Score = v.score
-	to, err := recipient(tx, d.Partner, d.Owner)
+	c, err := s.openCounter(tx, d.Partner, []clock.ID{d.Owner})
 	if err != nil {
 		return err
 	}
-	switch {
-	case to != nil && to.MayReceive(true) != nil:
-		return s.suspend(tx, d, hindrance(*to))
-	case v.answer == nameSame:
-		return s.credit(tx, d, to)
-	case v.answer == nameOther:
-		return s.sendBack(tx, d, to, OtherName)
-	}
-	return s.suspend(tx, d, WaitsName)
-}
-
-// hindrance tells why a user may not receive money from outside now.
-func hindrance(u user.User) string {
-	switch {
-	case !u.DeletedAt.IsZero():
-		return WaitsDeleted
-	case !u.FrozenAt.IsZero():
-		return WaitsFrozen
-	case u.UnderReview:
-		return WaitsReview
-	case u.Verification == user.Expired:
-		return WaitsExpired
-	}
-	return WaitsInactive
-}
-
-// credit gives a locked deposit, which is pending or waits on suspense, to its owner (see recipient), whom the caller has
-// found fit to receive it. The sender's account becomes a contact.
-func (s *Service) credit(tx *db.Tx, d Deposit, to *user.User) error {
-	from := ledger.Clearing
-	if d.Status == DepositSuspended {
-		from = ledger.Suspense
-	}
-	source, err := ledger.FindAccount(tx, d.Partner, ledger.PartnerItself, from, s.euro)
-	if err != nil {
+	if err := c.decide(tx, &d, v); err != nil {
 		return err
 	}
-	target, err := ledger.FindCustomer(tx, d.Partner, d.Owner, s.euro)
-	if err != nil {
-		return err
-	}
-	at := s.clock.Now()
-	if err := s.learn(tx, d, at); err != nil {
-		return err
-	}
-	ledger.Post(tx, d.Partner, d.operation(), at, ledger.Credit("amount", source, target, d.Amount)...)
-	d.Status, d.Reason, d.Version = DepositSuccessful, "", d.Version+1
-	if err := s.tellCheck(tx, d, checkApproved, at, to); err != nil {
-		return err
-	}
-	d.Version++
-	s.save(tx, d)
-	return s.events.Write(tx, event.Event{
-		Partner: d.Partner, Object: d.ID, Version: d.Version, Type: event.SEPADeposit, At: at, Body: notice(d, to),
-	})
-}
-
-// suspend puts a locked deposit that is pending on suspense.
-func (s *Service) suspend(tx *db.Tx, d Deposit, reason string) error {
-	if err := s.toSuspense(tx, d); err != nil {
-		return err
-	}
-	d.Status, d.Reason = DepositSuspended, reason
-	s.save(tx, d)
-	return nil
-}
-
-func (s *Service) toSuspense(tx *db.Tx, d Deposit) error {
-	clearing, suspense, err := s.between(tx, d.Partner)
-	if err != nil {
-		return err
-	}
-	ledger.Post(tx, d.Partner, d.operation(), s.clock.Now(),
-		ledger.Leg{Name: "suspense", Debit: clearing, Credit: suspense, Amount: d.Amount})
-	return nil
-}
-
-// between are the two accounts of a book between which money waits.
-func (s *Service) between(r db.Reader, partner int64) (clearing, suspense clock.ID, err error) {
-	if clearing, err = ledger.FindAccount(r, partner, ledger.PartnerItself, ledger.Clearing, s.euro); err != nil {
-		return clearing, suspense, err
-	}
-	suspense, err = ledger.FindAccount(r, partner, ledger.PartnerItself, ledger.Suspense, s.euro)
-	return clearing, suspense, err
-}
-
-func (s *Service) save(tx *db.Tx, d Deposit) {
-	tx.Write(updateDeposit, d.Partner, d.ID, d.Status, d.Reason, d.Score, d.Returns, d.Version)
-}
-
-var errNotBooked = errors.New("sepa: no payment of the bank is known for this deposit, so that it cannot be sent back")
-
-// sendBack refuses a locked deposit, which is pending or waits on suspense: the bank is to send it back, and until it has
-// done so the money is on suspense.
-func (s *Service) sendBack(tx *db.Tx, d Deposit, to *user.User, reason string) error {
-	if d.Entry.IsZero() {
-		return fmt.Errorf("%w: %s", errNotBooked, d.ID)
-	}
-	if d.Status == DepositPending {
-		if err := s.toSuspense(tx, d); err != nil {
-			return err
-		}
-	}
-	again := d.Returns > 0 // the bank refused it before, and the partner has been told
-	d.Status, d.Reason, d.Returns = DepositReturning, reason, d.Returns+1
-	if !again {
-		d.Version++
-		if err := s.tellCheck(tx, d, checkRejected, s.clock.Now(), to); err != nil {
-			return err
-		}
-	}
-	s.save(tx, d)
-	job.Enqueue(tx, d.Partner, orderReturn, d.ID, s.clock.Now())
-	tx.AfterCommit(s.jobs.Wake)
-	return nil
+	return c.store(tx, d)
 }

@@ -1,7 +1,10 @@
 package sepa
 
 import (
-	"errors"
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"kontor/internal/clock"
@@ -23,14 +26,13 @@ type Contact struct {
 }
 
 var (
-	insertContact = db.NewInsert("sepa_contact",
-		"partner_id bigint, owner_id uuid, iban text, id uuid, name bytes, created_at bigint, last_used_at bigint")
+	noteContact = db.NewUpsert("sepa_contact",
+		"partner_id bigint, owner_id uuid, iban text, id uuid, name bytes, created_at bigint, last_used_at bigint",
+		"partner_id, owner_id, iban", "last_used_at")
 	selectContact = db.NewQuery(`SELECT id, iban, name, created_at, last_used_at FROM sepa_contact
 		WHERE partner_id = $1 AND owner_id = $2 AND iban = $3`)
 	selectContacts = db.NewQuery(`SELECT id, iban, name, created_at, last_used_at FROM sepa_contact
 		WHERE partner_id = $1 AND owner_id = $2 ORDER BY last_used_at DESC, id DESC LIMIT $3`)
-	touchContact = db.NewCommand(`UPDATE sepa_contact SET last_used_at = $4
-		WHERE partner_id = $1 AND owner_id = $2 AND iban = $3`)
 )
 
 func namePlace(id clock.ID) vault.Place {
@@ -64,25 +66,26 @@ func (s *Service) scanContact(row db.Scanner) (Contact, error) {
 	return c, err
 }
 
-// learn remembers from which account an owner has paid in, in a locked transaction.
-func (s *Service) learn(tx *db.Tx, d Deposit, at time.Time) error {
-	if d.SenderIBAN == "" {
-		return nil
+// contactKey is what an owner's contact is known by.
+type contactKey struct {
+	owner clock.ID
+	iban  string
+}
+
+// learn remembers from which accounts owners of a partner have paid in, in the order of the keys, so that of two
+// transactions none waits for the other's rows. A contact that is known keeps its name.
+func (s *Service) learn(tx *db.Tx, partner int64, names map[contactKey]string, at time.Time) error {
+	keys := slices.SortedFunc(maps.Keys(names), func(a, b contactKey) int {
+		return cmp.Or(slices.Compare(a.owner[:], b.owner[:]), strings.Compare(a.iban, b.iban))
+	})
+	for _, k := range keys {
+		id := clock.NewID()
+		name, err := s.vault.Seal(namePlace(id), []byte(names[k]))
+		if err != nil {
+			return err
+		}
+		tx.Write(noteContact, partner, k.owner, k.iban, id, name, at, at)
 	}
-	_, err := s.scanContact(tx.Row(selectContact, d.Partner, d.Owner, d.SenderIBAN))
-	if err == nil {
-		tx.Write(touchContact, d.Partner, d.Owner, d.SenderIBAN, at)
-		return nil
-	}
-	if !errors.Is(err, db.ErrNoRows) {
-		return err
-	}
-	id := clock.NewID()
-	name, err := s.vault.Seal(namePlace(id), []byte(d.SenderName))
-	if err != nil {
-		return err
-	}
-	tx.Write(insertContact, d.Partner, d.Owner, d.SenderIBAN, id, name, at, at)
 	return nil
 }
 

@@ -55,16 +55,19 @@ func (s *Service) perform(tx *db.Tx, it *Item, v compliance.Verdict) error {
 		if err != nil {
 			return err
 		}
-		to, err := recipient(tx, d.Partner, d.Owner)
+		c, err := s.openCounter(tx, d.Partner, []clock.ID{d.Owner})
 		if err != nil {
 			return err
 		}
 		if v == Release {
-			err = s.credit(tx, d, to)
-		} else if err = s.sendBack(tx, d, to, Decided); errors.Is(err, errNotBooked) {
+			err = c.credit(tx, &d)
+		} else if err = c.sendBack(tx, &d, Decided); errors.Is(err, errNotBooked) {
 			err = fmt.Errorf("%w: %w", ErrNotPossible, err)
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return c.store(tx, d)
 	}
 	switch v {
 	case Assign:
@@ -136,7 +139,7 @@ func (s *Service) assigned(ctx context.Context, j job.Job) error {
 	if err != nil {
 		return err
 	}
-	return s.db.Update(ctx, func(tx *db.Tx) error { return s.arrive(tx, d) })
+	return s.settle(ctx, d.Partner, []Deposit{d})
 }
 
 // resumeDeposits is the job that goes on with the deposits which waited while a user was not verified.
@@ -187,15 +190,7 @@ const resumed = "The user was verified again, and nothing else kept the deposit.
 // owner's. Where it is not, the name is why the deposit waits from now on. What officers have begun to decide, what
 // came while the owner was frozen, and what the owner may still not get stays as it is.
 func (s *Service) resumeOne(ctx context.Context, partner int64, id clock.ID) error {
-	var v verdict
-	err := s.db.View(ctx, func(r db.Reader) error {
-		d, err := s.FindDeposit(r, partner, id)
-		if err != nil {
-			return err
-		}
-		v, err = s.check(r, d)
-		return err
-	})
+	_, v, err := s.judged(ctx, partner, id)
 	if err != nil {
 		return err
 	}

@@ -135,7 +135,8 @@ func (s *Service) Simulate(p Payer) { s.simulated = p }
 
 var (
 	insertDeposit = db.NewInsert("sepa_deposit", `partner_id bigint, id uuid, owner_id uuid, amount bigint, currency text,
-		title text, sender_name text, sender_iban text, status text, entry_id uuid, version bigint, created_at bigint`)
+		title text, sender_name text, sender_iban text, status text, reason text, score bigint, entry_id uuid, returns bigint,
+		version bigint, created_at bigint`)
 	lockDeposit   = db.NewQuery(`SELECT ` + columns + ` FROM sepa_deposit WHERE partner_id = $1 AND id = $2 FOR UPDATE`)
 	selectDeposit = db.NewQuery(`SELECT ` + columns + ` FROM sepa_deposit WHERE partner_id = $1 AND id = $2`)
 	updateDeposit = db.NewCommand(`UPDATE sepa_deposit SET status = $3, reason = $4, score = $5, returns = $6, version = $7
@@ -195,9 +196,17 @@ func recipient(r db.Reader, partner int64, owner clock.ID) (*user.User, error) {
 // note writes a new deposit, and tells of it.
 func (s *Service) note(tx *db.Tx, d *Deposit, to *user.User) error {
 	d.Status, d.Version = DepositPending, 1
-	tx.Write(insertDeposit, d.Partner, d.ID, d.Owner, d.Amount.Units(), d.Amount.Currency().Code, d.Title,
-		d.SenderName, d.SenderIBAN, d.Status, d.Entry, d.Version, d.CreatedAt)
+	s.insert(tx, *d)
 	return s.tellCheck(tx, *d, checkPending, d.CreatedAt, to)
+}
+
+func (s *Service) insert(tx *db.Tx, d Deposit) {
+	tx.Write(insertDeposit, d.Partner, d.ID, d.Owner, d.Amount.Units(), d.Amount.Currency().Code, d.Title, d.SenderName,
+		d.SenderIBAN, d.Status, d.Reason, d.Score, d.Entry, d.Returns, d.Version, d.CreatedAt)
+}
+
+func (s *Service) save(tx *db.Tx, d Deposit) {
+	tx.Write(updateDeposit, d.Partner, d.ID, d.Status, d.Reason, d.Score, d.Returns, d.Version)
 }
 
 // FindDeposit reads a deposit; P428 when the partner has no such deposit.

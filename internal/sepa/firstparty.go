@@ -1,10 +1,11 @@
 package sepa
 
 import (
-	"errors"
-
+	"kontor/internal/clock"
 	"kontor/internal/db"
+	"kontor/internal/ledger"
 	"kontor/internal/namecheck"
+	"kontor/internal/user"
 )
 
 // Owners tells how the names of a partner's deposits are judged.
@@ -32,31 +33,46 @@ type verdict struct {
 	score  int64
 }
 
-// check compares the sender's name with the owner's: a user's as an identity check established it, a partner's legal
-// name. Where the owner's name is not known, a person decides.
-func (s *Service) check(r db.Reader, d Deposit) (verdict, error) {
-	rule, err := s.owners.NameRule(r, d.Partner)
+// judge is what a comparison of names needs to know of one partner's deposits.
+type judge struct {
+	rule  NameRule
+	names map[clock.ID]user.Name // of users, as identity checks established them
+}
+
+// judgeOf reads what is needed to judge deposits of a partner.
+func (s *Service) judgeOf(r db.Reader, partner int64, deposits []Deposit) (judge, error) {
+	rule, err := s.owners.NameRule(r, partner)
 	if err != nil {
-		return verdict{}, err
+		return judge{}, err
 	}
-	to, err := recipient(r, d.Partner, d.Owner)
-	if err != nil {
-		return verdict{}, err
-	}
-	if to == nil {
-		if rule.Company == "" {
-			return verdict{answer: nameUnsure}, nil
+	names, err := user.FindNames(r, partner, ownersOf(deposits))
+	return judge{rule, names}, err
+}
+
+// ownersOf are the users and the partner who get deposits, each once.
+func ownersOf(deposits []Deposit) []clock.ID {
+	var all []clock.ID
+	seen := map[clock.ID]bool{}
+	for _, d := range deposits {
+		if !seen[d.Owner] {
+			seen[d.Owner] = true
+			all = append(all, d.Owner)
 		}
-		return rule.judge(namecheck.Company(rule.Company, d.SenderName)), nil
 	}
-	known, found, err := s.users.FindEstablished(r, *to)
-	if errors.Is(err, db.ErrNoRows) { // those of deleted users are erased
-		found, err = false, nil
+	return all
+}
+
+// check compares the sender's name with the owner's: a user's as an identity check established it, a partner's legal
+// name. Where the owner's name is not known, because the data were erased, say, a person decides.
+func (j judge) check(d Deposit) verdict {
+	name, known := j.names[d.Owner]
+	switch {
+	case d.Owner == ledger.PartnerItself && j.rule.Company != "":
+		return j.rule.judge(namecheck.Company(j.rule.Company, d.SenderName))
+	case known:
+		return j.rule.judge(namecheck.Person(name.First, name.Last, d.SenderName))
 	}
-	if err != nil || !found {
-		return verdict{answer: nameUnsure}, err
-	}
-	return rule.judge(namecheck.Person(known.FirstName, known.LastName, d.SenderName)), nil
+	return verdict{answer: nameUnsure}
 }
 
 func (n NameRule) judge(score int64) verdict {

@@ -34,8 +34,10 @@ var (
 	selectSent = db.NewQuery(`SELECT t.partner_id, t.id, t.amount, t.status
 		FROM sepa_batch_item i JOIN sepa_transfer t ON t.partner_id = i.partner_id AND t.id = i.transfer_id
 		WHERE i.transfer_id IN (` + db.List(1) + `)`)
-	selectEntryDetail = db.NewQuery(`SELECT reference, amount, detail FROM bank_entry WHERE partner_id = $1 AND id = $2`)
-	selectBooked      = db.NewQuery(db.ListUnion(2, `SELECT object_id, kind FROM bank_entry
+	selectEntryDetail  = db.NewQuery(`SELECT id, reference, amount, detail FROM bank_entry WHERE partner_id = $1 AND id = $2`)
+	selectEntryDetails = db.NewQuery(db.ListUnion(2, `SELECT id, reference, amount, detail FROM bank_entry
+		WHERE partner_id = $1 AND id = VALUE`))
+	selectBooked = db.NewQuery(db.ListUnion(2, `SELECT object_id, kind FROM bank_entry
 		WHERE partner_id = $1 AND kind <> '`+entryUnknown+`' AND object_id = VALUE`))
 )
 
@@ -79,19 +81,42 @@ func entryPlace(id clock.ID) vault.Place {
 
 // findEntry reads what the bank booked.
 func (s *Service) findEntry(r db.Reader, id clock.ID) (Entry, entryDetail, error) {
-	var e Entry
-	var d entryDetail
+	_, e, d, err := s.openEntry(r.Row(selectEntryDetail, ledger.Operator, id))
+	return e, d, err
+}
+
+// findEntries is findEntry of many.
+func (s *Service) findEntries(r db.Reader, ids []clock.ID) (map[clock.ID]Entry, map[clock.ID]entryDetail, error) {
+	entries, details := make(map[clock.ID]Entry, len(ids)), make(map[clock.ID]entryDetail, len(ids))
+	for _, args := range db.Lists(ids, ledger.Operator) {
+		rows := r.Rows(selectEntryDetails, args...)
+		for rows.Next() {
+			id, e, d, err := s.openEntry(rows)
+			if err != nil {
+				rows.Close()
+				return nil, nil, err
+			}
+			entries[id], details[id] = e, d
+		}
+		if err := rows.Err(); err != nil {
+			return nil, nil, err
+		}
+	}
+	return entries, details, nil
+}
+
+func (s *Service) openEntry(row db.Scanner) (id clock.ID, e Entry, d entryDetail, err error) {
 	var units int64
 	var sealed []byte
-	if err := r.Row(selectEntryDetail, ledger.Operator, id).Scan(&e.Reference, &units, &sealed); err != nil {
-		return e, d, err
+	if err := row.Scan(&id, &e.Reference, &units, &sealed); err != nil {
+		return id, e, d, err
 	}
 	e.Amount = money.New(units, s.euro)
 	text, err := s.vault.Open(entryPlace(id), sealed)
 	if err != nil {
-		return e, d, err
+		return id, e, d, err
 	}
-	return e, d, json.Unmarshal(text, &d)
+	return id, e, d, json.Unmarshal(text, &d)
 }
 
 // operation names what was booked in the operator's book.
@@ -231,6 +256,8 @@ func (s *Service) classify(r db.Reader, lines []line) error {
 	if err != nil {
 		return err
 	}
+	var credits []Entry
+	var at []int // the credits' places among the lines
 	for i := range lines {
 		l := &lines[i]
 		l.kind, l.target = entryUnknown, ref{}
@@ -245,26 +272,24 @@ func (s *Service) classify(r db.Reader, lines []line) error {
 				continue
 			}
 		}
-		if err := s.classifyOther(r, l, booked); err != nil {
-			return err
+		switch {
+		case l.Amount.Sign() < 0:
+			if err := s.classifySentBack(r, l, booked); err != nil {
+				return err
+			}
+		case !l.Returned:
+			credits, at = append(credits, l.Entry), append(at, i)
 		}
 	}
-	return nil
-}
-
-// classifyOther tells what a line is that is no transfer's: a payment for an owner, or one of ours that went back.
-func (s *Service) classifyOther(r db.Reader, l *line, booked map[bookedKey]bool) error {
-	switch {
-	case l.Amount.Sign() < 0:
-		return s.classifySentBack(r, l, booked)
-	case l.Returned:
-		return nil
+	owners, err := beneficiaries(r, credits)
+	if err != nil {
+		return err
 	}
-	to, ok, err := beneficiary(r, l.Entry)
-	if err == nil && ok {
+	for i, to := range owners {
+		l := &lines[at[i]]
 		l.kind, l.target = entryDeposit, ref{to.partner, DepositID(l.Entry)}
 	}
-	return err
+	return nil
 }
 
 func (s *Service) classifySentBack(r db.Reader, l *line, booked map[bookedKey]bool) error {
