@@ -25,6 +25,7 @@ type cli struct {
 	LogFormat string `help:"How log lines are written: text or json." enum:"text,json" default:"text" env:"KONTOR_LOG_FORMAT"`
 
 	Sandbox     sandboxCommand     `cmd:"" help:"Run everything in one process on this machine, with simulated rails and a demo partner."`
+	SandboxBank sandboxBankCommand `cmd:"" help:"Run the sandbox's bank by itself, beside kontor serve with --bank-folder; let payments arrive there."`
 	Serve       serveCommand       `cmd:"" help:"Run a node of a deployment."`
 	Demo        demoCommand        `cmd:"" help:"Drive a running sandbox through the first money path and show every call, answer and event."`
 	Partner     partnerCommand     `cmd:"" help:"Create, list, change and close partners."`

@@ -152,14 +152,17 @@ func (c reconcileStatement) Run(ctx context.Context, out io.Writer, log *slog.Lo
 		if a.SandboxBank == nil {
 			return errors.New("this deployment has no sandbox bank: a real bank makes its statements itself")
 		}
-		sequence, err := a.SandboxBank.CloseNow(ctx)
+		made, err := a.SandboxBank.CloseNow(ctx)
 		if err != nil {
 			return err
 		}
-		if c.JSON {
-			return printJSON(out, map[string]int64{"sequence": sequence})
+		if err := a.SandboxBank.SendNow(ctx, made); err != nil {
+			return err
 		}
-		_, err = fmt.Fprintf(out, "statement %d\n", sequence)
+		if c.JSON {
+			return printJSON(out, map[string]int64{"sequence": made.Sequence})
+		}
+		_, err = fmt.Fprintf(out, "statement %d\n", made.Sequence)
 		return err
 	})
 }

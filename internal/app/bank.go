@@ -17,8 +17,8 @@ import (
 	"kontor/internal/vault"
 )
 
-// collectiveHolder is whose name stands in transfers of the sandbox.
-const collectiveHolder = "Kontor Sandbox"
+// SandboxHolder is whose name stands in transfers of the sandbox.
+const SandboxHolder = "Kontor Sandbox"
 
 // BankFiles is the exchange of files with a real bank.
 type BankFiles struct {
@@ -64,9 +64,9 @@ func openSEPA(ctx context.Context, cfg Config, a *App, v *vault.Vault, events *e
 	if err != nil {
 		return nil, err
 	}
+	account := bank.Account{Holder: SandboxHolder, IBAN: number, BIC: cfg.Bank.BIC}
 	a.SandboxBank = bank.NewSandbox(bank.SandboxConfig{
-		Account: bank.Account{Holder: collectiveHolder, IBAN: number, BIC: cfg.Bank.BIC},
-		DB:      a.DB, Vault: v, Clock: cfg.Clock, Delay: cfg.SandboxDelay, Jobs: a.jobs, Receiver: payments,
+		Account: account, DB: a.DB, Vault: v, Clock: cfg.Clock, Delay: cfg.SandboxDelay, Jobs: a.jobs, Send: account.SendTo(payments),
 	})
 	payments.Join(a.SandboxBank)
 	payments.Simulate(a.SandboxBank)

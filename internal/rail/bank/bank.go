@@ -152,6 +152,9 @@ func report(ctx context.Context, r iso20022.StatusReport, to Receiver) error {
 	}
 	for _, st := range whole {
 		settled, final := ended(st.Code)
+		if duplicate(st) {
+			continue
+		}
 		batch, err := clock.ParseID(canonical(strings.TrimPrefix(r.OriginalID, idPrefix)))
 		if !final || err != nil {
 			continue
@@ -161,6 +164,16 @@ func report(ctx context.Context, r iso20022.StatusReport, to Receiver) error {
 		}
 	}
 	return nil
+}
+
+// duplicateMessage is ISO 20022's DuplicateMessageID.
+const duplicateMessage = "DU01"
+
+// duplicate tells whether a message, or a batch, was refused because the bank has it already: by the codes
+// DuplicateMessageID, DuplicatePaymentInformationID and Duplication. Its transfers have not failed: what the bank says of
+// the first one holds.
+func duplicate(st iso20022.Status) bool {
+	return st.Code == iso20022.Rejected && (st.Reason == duplicateMessage || st.Reason == "DU02" || st.Reason == "AM05")
 }
 
 func ended(code string) (settled, final bool) {

@@ -34,29 +34,37 @@ var (
 // sends: pain.002 for what it has decided, camt.054 for what it has booked. What becomes of a transfer is chosen by
 // its title. All it knows is in the database, so that it survives crashes like the program.
 type Sandbox struct {
-	account  Account
-	db       *db.DB
-	vault    *vault.Vault
-	clock    clock.Clock
-	delay    time.Duration
-	jobs     *job.Runner
-	receiver Receiver
+	account Account
+	db      *db.DB
+	vault   *vault.Vault
+	clock   clock.Clock
+	delay   time.Duration
+	jobs    *job.Runner
+	send    Send
 }
 
 // SandboxConfig is what a Sandbox needs.
 type SandboxConfig struct {
-	Account  Account
-	DB       *db.DB
-	Vault    *vault.Vault
-	Clock    clock.Clock
-	Delay    time.Duration // until it answers, and again until money comes back
-	Jobs     *job.Runner
-	Receiver Receiver
+	Account Account
+	DB      *db.DB
+	Vault   *vault.Vault
+	Clock   clock.Clock
+	Delay   time.Duration // until it answers, and again until money comes back
+	Jobs    *job.Runner
+	Send    Send
+}
+
+// Send brings a document of the sandbox's bank to Kontor. A document always has the same name, and may be sent again.
+type Send func(ctx context.Context, name string, document []byte) error
+
+// SendTo lets the sandbox's bank send its documents to a receiver in the same process.
+func (a Account) SendTo(r Receiver) Send {
+	return func(ctx context.Context, _ string, document []byte) error { return a.Take(ctx, document, r) }
 }
 
 // NewSandbox makes the bank and registers its job.
 func NewSandbox(c SandboxConfig) *Sandbox {
-	s := &Sandbox{account: c.Account, db: c.DB, vault: c.Vault, clock: c.Clock, delay: c.Delay, jobs: c.Jobs, receiver: c.Receiver}
+	s := &Sandbox{account: c.Account, db: c.DB, vault: c.Vault, clock: c.Clock, delay: c.Delay, jobs: c.Jobs, send: c.Send}
 	c.Jobs.Register(tellAnswer, s.tell)
 	c.Jobs.Register(closeDay, s.closeDay)
 	c.Jobs.Register(tellStatement, s.tellStatement)
@@ -69,7 +77,8 @@ func (s *Sandbox) Submit(ctx context.Context, b sepa.Batch) error {
 	if err != nil {
 		return err
 	}
-	return s.Receive(ctx, document)
+	_, err = s.Receive(ctx, document)
+	return err
 }
 
 // Return lets the bank send a payment back.
@@ -78,33 +87,32 @@ func (s *Sandbox) Return(ctx context.Context, r sepa.ReturnOrder) error {
 	if err != nil {
 		return err
 	}
-	return s.Receive(ctx, document)
+	_, err = s.Receive(ctx, document)
+	return err
 }
 
-// Receive takes a pain.001 or a pacs.004. One whose id was taken before is refused by doing nothing, as banks do.
-func (s *Sandbox) Receive(ctx context.Context, document []byte) error {
+// Receive takes a pain.001 or a pacs.004, and decides at once and for ever what becomes of it. One whose id was taken
+// before changes nothing, as at real banks, and is answered as known. Errors of iso20022 are the document's.
+func (s *Sandbox) Receive(ctx context.Context, document []byte) (known bool, err error) {
 	d, err := iso20022.Read(bytes.NewReader(document))
 	if err != nil {
-		return err
+		return false, err
 	}
 	now := s.clock.Now()
-	var message string
 	var answers []answer
 	switch {
 	case d.Initiation != nil:
-		message = d.Initiation.ID
 		answers, err = s.answers(*d.Initiation, now)
 	case d.Return != nil:
-		message = d.Return.ID
 		answers, err = s.sendBack(*d.Return, now)
 	default:
-		return iso20022.ErrKind
+		return false, iso20022.ErrKind
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	err = s.db.Update(ctx, func(tx *db.Tx) error {
-		tx.Write(insertMessage, ledger.Operator, message, now)
+		tx.Write(insertMessage, ledger.Operator, d.ID(), now)
 		for _, a := range answers {
 			if err := s.prepare(tx, a); err != nil {
 				return err
@@ -113,9 +121,29 @@ func (s *Sandbox) Receive(ctx context.Context, document []byte) error {
 		return nil
 	})
 	if db.Violates(err, "sandbox_bank_message_pkey") {
-		return nil
+		return true, nil
 	}
-	return err
+	return false, err
+}
+
+// refuseDuplicate answers a message whose id was taken before, as real banks do. What was decided before holds.
+func (s *Sandbox) refuseDuplicate(ctx context.Context, document []byte) error {
+	d, err := iso20022.Read(bytes.NewReader(document))
+	if err != nil {
+		return err
+	}
+	now, original := s.clock.Now(), ""
+	if d.Return != nil {
+		original = returnKind
+	}
+	report, err := iso20022.StatusReport{
+		ID: bankID(), CreatedAt: now, Initiator: s.account.Holder, OriginalID: d.ID(), Original: original,
+		Group: iso20022.Status{Code: iso20022.Rejected, Reason: duplicateMessage},
+	}.Write()
+	if err != nil {
+		return err
+	}
+	return s.db.Update(ctx, func(tx *db.Tx) error { return s.prepare(tx, answer{report, now.Add(s.delay)}) })
 }
 
 // prepare keeps an answer until it is due.
@@ -141,6 +169,10 @@ type answer struct {
 	due      time.Time
 }
 
+// noSuchDebtor is why a batch from an account that this bank does not keep is refused: ISO 20022's
+// InvalidDebtorAccountNumber.
+const noSuchDebtor = "AC02"
+
 // answers decides what becomes of a message's transfers.
 func (s *Sandbox) answers(m iso20022.Initiation, now time.Time) ([]answer, error) {
 	later, latest := now.Add(s.delay), now.Add(2*s.delay)
@@ -148,6 +180,11 @@ func (s *Sandbox) answers(m iso20022.Initiation, now time.Time) ([]answer, error
 	booked, returned := s.statement(now), s.statement(now)
 	for _, b := range m.Batches {
 		statuses := iso20022.BatchStatus{ID: b.ID}
+		if b.Debtor.IBAN != s.account.IBAN {
+			statuses.Batch = iso20022.Status{Code: iso20022.Rejected, Reason: noSuchDebtor}
+			report.Batches = append(report.Batches, statuses)
+			continue
+		}
 		for _, t := range b.Transfers {
 			o := outcomeOf(t.Remittance, t.Amount)
 			if o.hangs {
@@ -200,8 +237,11 @@ func (s *Sandbox) statement(now time.Time) iso20022.Statement {
 	}
 }
 
+// bankPrefix begins the ids of the bank's own.
+const bankPrefix = "SB"
+
 // bankID is an id of the bank's own.
-func bankID() string { return "SB" + sepa.EndToEnd(clock.NewID()) }
+func bankID() string { return bankPrefix + sepa.EndToEnd(clock.NewID()) }
 
 // entryOf is how the bank books a transfer, or its return.
 func entryOf(t iso20022.Transfer, amount money.Amount, returned string, now time.Time) iso20022.Entry {
@@ -258,10 +298,14 @@ func (s *Sandbox) tell(ctx context.Context, j job.Job) error {
 	if err != nil {
 		return err
 	}
-	if err := s.enter(ctx, document); err != nil {
+	d, err := iso20022.Read(bytes.NewReader(document))
+	if err != nil {
 		return err
 	}
-	if err := s.send(ctx, document); err != nil {
+	if err := s.enter(ctx, d); err != nil {
+		return err
+	}
+	if err := s.tellOf(ctx, d.Kind(), d.ID(), document); err != nil {
 		return err
 	}
 	return s.db.Update(ctx, func(tx *db.Tx) error {
@@ -270,9 +314,9 @@ func (s *Sandbox) tell(ctx context.Context, j job.Job) error {
 	})
 }
 
-// send gives Kontor a document.
-func (s *Sandbox) send(ctx context.Context, document []byte) error {
-	if err := s.account.Take(ctx, document, s.receiver); err != nil {
+// tellOf sends Kontor a document, under the name of its kind and id.
+func (s *Sandbox) tellOf(ctx context.Context, kind, id string, document []byte) error {
+	if err := s.send(ctx, kind+"-"+id, document); err != nil {
 		return fmt.Errorf("the sandbox's bank: %w", err)
 	}
 	return nil

@@ -1,7 +1,6 @@
 package bank
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -39,6 +38,8 @@ var (
 		closing bigint, made_at bigint`)
 	selectClosed = db.NewQuery(`SELECT sequence, day, opening, closing, made_at FROM sandbox_bank_statement
 		WHERE partner_id = $1 AND id = $2`)
+	selectNewest = db.NewQuery(`SELECT reference, amount, detail, day, sequence FROM sandbox_bank_entry
+		WHERE partner_id = $1 ORDER BY reference DESC LIMIT $2`)  // references begin with their time
 	selectBooked = db.NewQuery(`SELECT reference, amount, detail, day FROM sandbox_bank_entry
 		WHERE partner_id = $1 AND sequence = $2 ORDER BY day, reference`)
 )
@@ -76,11 +77,7 @@ func detailPlace(reference string) vault.Place {
 
 // enter books what a document of the bank's own tells of, in the bank's own book, and has a statement made when the day
 // is over. It can be repeated.
-func (s *Sandbox) enter(ctx context.Context, document []byte) error {
-	d, err := iso20022.Read(bytes.NewReader(document))
-	if err != nil {
-		return err
-	}
+func (s *Sandbox) enter(ctx context.Context, d iso20022.Document) error {
 	var entries []iso20022.Entry
 	for _, n := range d.Statements {
 		entries = append(entries, n.Entries...)
@@ -101,7 +98,7 @@ func (s *Sandbox) enter(ctx context.Context, document []byte) error {
 	return s.db.Update(ctx, func(tx *db.Tx) error {
 		days := map[time.Time]bool{}
 		for i, e := range entries {
-			tx.Write(insertBooked, ledger.Operator, e.Reference, e.Amount.Units(), sealed[i], e.Day, 0)
+			tx.Write(insertBooked, ledger.Operator, e.Reference, e.Amount.Units(), sealed[i], e.Day, notClosed)
 			if !days[e.Day] {
 				days[e.Day] = true
 				job.EnqueueOnce(tx, ledger.Operator, closeDay, idOfDay(e.Day), e.Day.Add(aDay))
@@ -128,18 +125,30 @@ func (s *Sandbox) closeDay(ctx context.Context, j job.Job) error {
 	return err
 }
 
-// CloseNow makes a statement of what has been booked so far, also when that is nothing, and sends it. It answers the
-// statement's number.
-func (s *Sandbox) CloseNow(ctx context.Context) (int64, error) {
+// CloseNow makes a statement of what has been booked so far, also when that is nothing, and has it sent.
+func (s *Sandbox) CloseNow(ctx context.Context) (Closed, error) {
 	id, err := s.statementOf(ctx, s.clock.Now().Truncate(aDay), true)
 	if err != nil {
-		return 0, err
+		return Closed{}, err
 	}
-	sequence, document, err := s.renderStatement(ctx, id)
+	st, err := s.statementClosed(ctx, id)
 	if err != nil {
-		return 0, err
+		return Closed{}, err
 	}
-	return sequence, s.send(ctx, document) // the job sends it once more
+	return Closed{ID: id, Sequence: st.Sequence, Entries: len(st.Entries), Closing: st.Closing.Amount}, nil
+}
+
+// Closed is a statement that the bank has made.
+type Closed struct {
+	ID       clock.ID
+	Sequence int64 // its number, from 1
+	Entries  int
+	Closing  money.Amount
+}
+
+// SendNow sends a statement, which its job sends once more.
+func (s *Sandbox) SendNow(ctx context.Context, c Closed) error {
+	return s.tellStatement(ctx, job.Job{Object: c.ID})
 }
 
 // statementOf makes a statement of everything up to a day that stands in no other, and has it sent. Without anything
@@ -171,22 +180,26 @@ func (s *Sandbox) statementOf(ctx context.Context, day time.Time, empty bool) (i
 
 // tellStatement is the job that sends a statement.
 func (s *Sandbox) tellStatement(ctx context.Context, j job.Job) error {
-	_, document, err := s.renderStatement(ctx, j.Object)
+	st, err := s.statementClosed(ctx, j.Object)
 	if err != nil {
 		return err
 	}
-	return s.send(ctx, document)
+	document, err := iso20022.WriteStatement(st)
+	if err != nil {
+		return err
+	}
+	return s.tellOf(ctx, string(st.Kind), st.ID, document)
 }
 
-// renderStatement writes a statement as camt.053. The same statement makes the same bytes.
-func (s *Sandbox) renderStatement(ctx context.Context, id clock.ID) (sequence int64, document []byte, err error) {
-	name := "SB" + sepa.EndToEnd(id)
+// statementClosed reads a statement. It is written as the same bytes whenever that is done.
+func (s *Sandbox) statementClosed(ctx context.Context, id clock.ID) (iso20022.Statement, error) {
+	name := bankPrefix + sepa.EndToEnd(id)
 	st := iso20022.Statement{
 		Kind: iso20022.EndOfDay, MessageID: name, ID: name, Account: s.account.IBAN, BIC: s.account.BIC,
 		Opening: &iso20022.Balance{}, Closing: &iso20022.Balance{},
 	}
 	var sealed [][]byte
-	err = s.db.View(ctx, func(r db.Reader) error {
+	err := s.db.View(ctx, func(r db.Reader) error {
 		var opening, closing int64
 		err := r.Row(selectClosed, ledger.Operator, id).Scan(&st.Sequence, &st.Closing.Day, &opening, &closing, &st.CreatedAt)
 		if err != nil {
@@ -210,18 +223,74 @@ func (s *Sandbox) renderStatement(ctx context.Context, id clock.ID) (sequence in
 		return rows.Err()
 	})
 	if err != nil {
-		return 0, nil, err
+		return st, err
 	}
 	for i := range st.Entries {
-		e := &st.Entries[i]
-		text, err := s.vault.Open(detailPlace(e.Reference), sealed[i])
-		if err != nil {
-			return 0, nil, err
-		}
-		if e.Details, err = unkeep(text); err != nil {
-			return 0, nil, err
+		if err := s.unseal(&st.Entries[i], sealed[i]); err != nil {
+			return st, err
 		}
 	}
-	document, err = iso20022.WriteStatement(st)
-	return st.Sequence, document, err
+	return st, nil
+}
+
+func (s *Sandbox) unseal(e *iso20022.Entry, sealed []byte) error {
+	text, err := s.vault.Open(detailPlace(e.Reference), sealed)
+	if err != nil {
+		return err
+	}
+	e.Details, err = unkeep(text)
+	return err
+}
+
+// Bookings are what the bank has on the account.
+type Bookings struct {
+	Balance money.Amount
+	Entries []Booking // the newest first
+}
+
+// Booking is an entry of the account.
+type Booking struct {
+	iso20022.Entry
+	Statement int64 // the number of the statement that it stands in; 0: none yet
+}
+
+// notClosed is the number that entries have until they stand in a statement.
+const notClosed = 0
+
+// Bookings answers the balance of the account, and so many of the newest entries. What the bank has not told of yet does
+// not stand in its book.
+func (s *Sandbox) Bookings(ctx context.Context, last int) (all Bookings, err error) {
+	var sealed [][]byte
+	err = s.db.Snapshot(ctx, func(r db.Reader) error {
+		var sequence, closing, sum, count int64
+		if err := r.Row(selectLast, ledger.Operator).Scan(&sequence, &closing); err != nil && !errors.Is(err, db.ErrNoRows) {
+			return err
+		}
+		if err := r.Row(sumClosed, ledger.Operator, notClosed).Scan(&sum, &count); err != nil {
+			return err
+		}
+		all, sealed = Bookings{Balance: money.New(closing+sum, iso20022.Euro)}, nil
+		rows := r.Rows(selectNewest, ledger.Operator, last)
+		defer rows.Close()
+		for rows.Next() {
+			b := Booking{Entry: iso20022.Entry{Booked: true}}
+			var units int64
+			var detail []byte
+			if err := rows.Scan(&b.Reference, &units, &detail, &b.Day, &b.Statement); err != nil {
+				return err
+			}
+			b.Amount = money.New(units, iso20022.Euro)
+			all.Entries, sealed = append(all.Entries, b), append(sealed, detail)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return all, err
+	}
+	for i := range all.Entries {
+		if err := s.unseal(&all.Entries[i].Entry, sealed[i]); err != nil {
+			return all, err
+		}
+	}
+	return all, nil
 }

@@ -60,8 +60,9 @@ func newSandboxBank(t *testing.T, d *db.DB) sandboxBank {
 	if err != nil {
 		t.Fatal(err)
 	}
+	account := Account{Holder: "Test", IBAN: number, BIC: sepa.SandboxBank.BIC}
 	return sandboxBank{t, NewSandbox(SandboxConfig{
-		Account: Account{Holder: "Test", IBAN: number, BIC: sepa.SandboxBank.BIC}, DB: d, Vault: v, Clock: now, Jobs: jobs, Receiver: heard,
+		Account: account, DB: d, Vault: v, Clock: now, Jobs: jobs, Send: account.SendTo(heard),
 	}), now, heard}
 }
 
@@ -84,7 +85,11 @@ func (s sandboxBank) book(references []string, cents ...int64) {
 		s.Fatal(err)
 	}
 	for range 2 { // as after a crash
-		if err := s.enter(s.Context(), document); err != nil {
+		d, err := iso20022.Read(bytes.NewReader(document))
+		if err == nil {
+			err = s.enter(s.Context(), d)
+		}
+		if err != nil {
 			s.Fatal(err)
 		}
 	}
@@ -139,8 +144,9 @@ func TestSandboxBankStatesItsDays(t *testing.T) {
 		s.clock.Advance(48 * time.Hour) // days without a booking have no statement
 		s.book([]string{"C"}, -1)
 		s.midnight()
-		if sequence, err := s.CloseNow(t.Context()); err != nil || sequence != 3 {
-			t.Errorf("closing now: statement %d, %v", sequence, err)
+		made, err := s.CloseNow(t.Context())
+		if err != nil || made.Sequence != 3 || made.Entries != 0 || made.Closing.Units() != 379_99 {
+			t.Errorf("closing now: %+v, %v", made, err)
 		}
 		s.tellAll()
 		type figures struct {

@@ -37,6 +37,9 @@ func (s *Sandbox) Pay(tx *db.Tx, in sepa.Incoming) (sepa.Entry, error) {
 	return entries(n)[0], s.prepare(tx, answer{document, now.Add(s.delay)})
 }
 
+// returnKind is the kind of our returns.
+const returnKind = "pacs.004.001.09"
+
 // notProvided stands where a payer gave no end-to-end id.
 const notProvided = "NOTPROVIDED"
 
@@ -48,7 +51,7 @@ func (s *Sandbox) sendBack(m iso20022.Return, now time.Time) ([]answer, error) {
 	for _, p := range m.Payments {
 		if strings.Contains(strings.ToUpper(p.Debtor.Name), refuseReturn) {
 			document, err := iso20022.StatusReport{
-				ID: bankID(), CreatedAt: now, Initiator: s.account.Holder, OriginalID: m.ID, Original: "pacs.004.001.09",
+				ID: bankID(), CreatedAt: now, Initiator: s.account.Holder, OriginalID: m.ID, Original: returnKind,
 				Group: iso20022.Status{Code: iso20022.Rejected, Reason: "AC04"},
 			}.Write()
 			return []answer{{document, due}}, err
