@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"zombiezen.com/go/sqlite"
+
+	"kontor/internal/db/walbuffer"
 )
 
 // lite is SQLite: a pool of read connections, and one writer that commits in groups (sqlite_writer.go). Its
@@ -95,13 +97,19 @@ var (
 
 // dataSource is the name of a file with our settings for database/sql.
 func dataSource(path string) string {
-	query := "_pragma=" + strings.Join(pragmas, "&_pragma=")
+	return fileURI(path, "_pragma="+strings.Join(pragmas, "&_pragma="))
+}
+
+func fileURI(path, query string) string {
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: query}).String()
 }
 
 // connect opens a connection with our settings and more of its own.
 func (e *lite) connect(more ...string) (*liteConn, error) {
-	conn, err := sqlite.OpenConn(e.path, sqlite.OpenReadWrite)
+	if err := walbuffer.Register(); err != nil {
+		return nil, err
+	}
+	conn, err := sqlite.OpenConn(fileURI(e.path, "vfs="+walbuffer.Name), sqlite.OpenReadWrite|sqlite.OpenURI)
 	if err != nil {
 		return nil, unavailable(err)
 	}
