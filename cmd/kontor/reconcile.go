@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"kontor/internal/adjustment"
 	"kontor/internal/app"
 	"kontor/internal/db"
 	"kontor/internal/sepa"
@@ -18,6 +19,7 @@ import (
 // reconcileCommand compares the books with what the bank says.
 type reconcileCommand struct {
 	Bank      reconcileBank      `cmd:"" help:"Compare the bank's end-of-day balances with the books; name what makes a difference."`
+	Open      reconcileOpen      `cmd:"" help:"Book what the bank had before its first statement against the operator's equity. It always takes two persons: the first proposes, the other one says the same."`
 	Statement reconcileStatement `cmd:"" help:"Staging: let the sandbox's bank make its statement now, instead of at midnight."`
 }
 
@@ -92,7 +94,7 @@ func (c reconcileBank) read(ctx context.Context, since time.Time, limit int) (da
 		return nil, err
 	}
 	err = d.Snapshot(ctx, func(r db.Reader) (err error) {
-		days, err = sepa.Days(r, since, limit)
+		days, err = sepa.Days(r, sepa.Span{Since: since, Limit: limit})
 		return err
 	})
 	return days, errors.Join(err, d.Close())
@@ -139,6 +141,44 @@ func printDays(out io.Writer, days []sepa.Day) error {
 		return err
 	}
 	return printTable(out, named...)
+}
+
+type reconcileOpen struct {
+	store
+	person
+	Amount signed `help:"What the bank had more than the books before its first statement, as reconcile bank tells: 1234.56." required:""`
+	Reason string `help:"Why; kept for ever." required:""`
+	JSON   bool   `name:"json" help:"Print JSON."`
+}
+
+// Run proposes or confirms, and prints which of the two.
+func (c reconcileOpen) Run(ctx context.Context, out io.Writer, log *slog.Logger) error {
+	return c.with(ctx, log, func(a *app.App) error {
+		euro, ok := a.Catalog.Currency("eur")
+		if !ok {
+			return errors.New("this deployment has no eur")
+		}
+		amount, err := adjustment.ParseAmount(string(c.Amount), euro)
+		if err != nil {
+			return err
+		}
+		said, err := a.API.SEPA.OpenBank(ctx, sepa.Opening{Amount: amount, Person: c.name(ctx), Reason: c.Reason})
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			return printJSON(out, map[string]any{
+				"amount": said.Amount.String(), "by": said.Person, "proposedBy": said.ProposedBy, "booked": said.Final,
+				"day": said.Day.Format(time.DateOnly), "statement": said.Statement,
+			})
+		}
+		if said.Final {
+			_, err = fmt.Fprintf(out, "booked %s eur against equity, as proposed by %s\n", said.Amount, said.ProposedBy)
+			return err
+		}
+		_, err = fmt.Fprintf(out, "proposed by %s; another person confirms it by the same command\n", said.Person)
+		return err
+	})
 }
 
 type reconcileStatement struct {

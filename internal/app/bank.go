@@ -49,7 +49,7 @@ func openSEPA(ctx context.Context, cfg Config, a *App, v *vault.Vault, events *e
 	}
 	payments, err := sepa.NewService(sepa.Config{
 		DB: a.DB, Vault: v, Clock: cfg.Clock, Catalog: a.Catalog, Bank: cfg.Bank, Owners: nameRules{a},
-		Events: events, Users: users, Jobs: a.jobs, Calendar: calendar, FourEyes: a.fourEyes,
+		Events: events, Users: users, Jobs: a.jobs, Log: cfg.Log, Calendar: calendar, FourEyes: a.fourEyes,
 	})
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"kontor/internal/db"
 	"kontor/internal/ledger"
@@ -50,8 +51,8 @@ func (s *Service) KeepStatement(ctx context.Context, st Statement) error {
 			return err
 		}
 	}
-	return s.db.Update(ctx, func(tx *db.Tx) error {
-		if known, err := knows(tx, st); known || err != nil {
+	err = s.db.Update(ctx, func(tx *db.Tx) error {
+		if known, err = knows(tx, st); known || err != nil {
 			return err // another node was faster
 		}
 		var booked int64
@@ -62,6 +63,34 @@ func (s *Service) KeepStatement(ctx context.Context, st Statement) error {
 			len(st.Lines), booked, st.MadeAt, s.clock.Now())
 		return nil
 	})
+	if known || err != nil {
+		return err
+	}
+	return s.closed(ctx, st)
+}
+
+// closed follows the keeping of a statement, which stays kept when it fails: the next one does its work too.
+func (s *Service) closed(ctx context.Context, st Statement) error {
+	if err := s.noteUnstated(ctx, st); err != nil {
+		return err
+	}
+	var d Day
+	err := s.db.Snapshot(ctx, func(r db.Reader) (err error) {
+		d, err = compareOne(r, Place{st.Day, st.Sequence, st.MadeAt, st.ID})
+		return err
+	})
+	if err != nil || d.Agrees() {
+		return err
+	}
+	causes := make([]Cause, 0, len(d.Differences))
+	for _, n := range d.Differences {
+		if !slices.Contains(causes, n.Cause) {
+			causes = append(causes, n.Cause)
+		}
+	}
+	s.log.WarnContext(ctx, "the bank's statement and the books differ: see kontor reconcile bank", "day", st.Day.Format(time.DateOnly),
+		"statement", st.ID, "bank", d.Closing.String(), "books", d.Books.String(), "difference", d.Difference.String(), "causes", causes)
+	return nil
 }
 
 // knows tells whether a statement was kept before.

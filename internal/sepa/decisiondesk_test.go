@@ -76,6 +76,7 @@ func newDesk(t *testing.T, target string, f *crash) *desk {
 	k.users = user.NewService(v, now, cat, events)
 	k.sepa, err = NewService(Config{
 		DB: d, Vault: v, Clock: now, Catalog: cat, Bank: SandboxBank, Events: events, Users: k.users, Jobs: jobs, Owners: k,
+		Log:      slog.New(slog.DiscardHandler),
 		FourEyes: func(db.Reader, int64) (bool, error) { return k.fourEyes, nil },
 	})
 	k.ok(err)

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"kontor/internal/catalog"
@@ -82,6 +83,7 @@ type Config struct {
 	Events  *event.Log
 	Users   *user.Service
 	Jobs    *job.Runner
+	Log     *slog.Logger
 
 	Calendar Calendar                                       // when the bank takes batches; nil: at any time, for the same day
 	FourEyes func(r db.Reader, partner int64) (bool, error) // the partner's setting
@@ -98,6 +100,7 @@ type Service struct {
 	events    *event.Log
 	users     *user.Service
 	jobs      *job.Runner
+	log       *slog.Logger
 	rail      Rail
 	simulated Payer
 
@@ -113,7 +116,7 @@ func NewService(c Config) (*Service, error) {
 	}
 	s := &Service{
 		db: c.DB, vault: c.Vault, clock: c.Clock, euro: euro, bank: c.Bank, owners: c.Owners, events: c.Events, users: c.Users, jobs: c.Jobs,
-		calendar: c.Calendar,
+		log: c.Log, calendar: c.Calendar,
 		fourEyes: c.FourEyes,
 	}
 	c.Jobs.Register(bookDeposit, s.book)

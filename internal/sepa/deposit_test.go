@@ -70,6 +70,7 @@ func newBooks(t *testing.T, d *db.DB) *books {
 	users := user.NewService(v, now, cat, events)
 	if b.sepa, err = NewService(Config{
 		DB: d, Vault: v, Clock: now, Catalog: cat, Bank: SandboxBank, Events: events, Users: users, Jobs: jobs, Owners: rules{},
+		Log: slog.New(slog.DiscardHandler),
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package sepa
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -72,50 +71,38 @@ func (d Day) Agrees() bool {
 // maxNamed is how many payments of one cause are named.
 const maxNamed = 100
 
-var (
-	selectNewest = db.NewQuery(`SELECT account FROM bank_statement WHERE partner_id = $1
-		ORDER BY day DESC, sequence DESC, made_at DESC LIMIT 1`)
-	selectDays = db.NewQuery(`SELECT account, day, statement_id, sequence, opening, closing, lines, booked, made_at
-		FROM bank_statement WHERE partner_id = $1 AND account = $2 AND day >= $3
-		ORDER BY day DESC, sequence DESC, made_at DESC, statement_id DESC LIMIT $4`)
-	selectBefore = db.NewQuery(`SELECT account, day, statement_id, sequence, opening, closing, lines, booked, made_at
-		FROM bank_statement WHERE partner_id = $1 AND account = $2 AND day < $3
-		ORDER BY day DESC, sequence DESC, made_at DESC, statement_id DESC LIMIT 1`)
-	selectHoldings = db.NewQuery(`SELECT id, -posted FROM account
-		WHERE partner_id = $1 AND owner_id = $2 AND purpose = 'bank' AND currency = 'eur'`)
-	// unstated are the postings at the bank ($2) since a moment that stand in no statement that was kept.
-	unstated = `FROM (
-			SELECT operation_id, amount, created_at FROM ledger_transfer
-				WHERE partner_id = $1 AND debit_id = $2 AND created_at >= $3
-			UNION ALL
-			SELECT operation_id, -amount, created_at FROM ledger_transfer
-				WHERE partner_id = $1 AND credit_id = $2 AND created_at >= $3
-		) p
-		LEFT JOIN bank_entry e ON e.partner_id = $1 AND e.id = p.operation_id
-		LEFT JOIN bank_statement_line l ON l.partner_id = $1 AND l.account = e.account AND l.reference = e.reference AND l.part = e.part
-		LEFT JOIN bank_statement s ON s.partner_id = $1 AND s.account = l.account AND s.day = l.day AND s.statement_id = l.statement_id
-		WHERE s.statement_id IS NULL AND `
-	// later is what came after a statement of the day $4, made at $5: what the bank told of later, or dates later; and what
-	// is not the bank's, after the day ($6).
-	later      = `CASE WHEN e.id IS NULL THEN p.created_at >= $6 ELSE e.booked_on > $4 OR p.created_at > $5 END`
-	sumLater   = db.NewQuery(`SELECT CAST(COALESCE(SUM(p.amount), 0) AS BIGINT) ` + unstated + later)
-	selectOdds = db.NewQuery(`SELECT p.operation_id, p.amount, p.created_at, COALESCE(e.booked_on, 0), COALESCE(e.reference, '') ` +
-		unstated + `NOT ` + later + ` ORDER BY p.created_at, p.operation_id`)
-	selectMismatched = db.NewQuery(`
-		SELECT l.reference, l.amount, COALESCE(e.amount, 0), e.amount IS NOT NULL FROM bank_statement_line l
-		LEFT JOIN bank_entry e ON e.partner_id = l.partner_id AND e.account = l.account AND e.reference = l.reference AND e.part = l.part
-		WHERE l.partner_id = $1 AND l.account = $2 AND l.day = $3 AND l.statement_id = $4 AND (e.amount IS NULL OR e.amount <> l.amount)
-		ORDER BY l.reference, l.part`)
-)
+// Span says which statements to compare.
+type Span struct {
+	Since  time.Time // of this day or later
+	Before *Place    // older than this one; nil: from the newest on
+	Limit  int       // how many at most
+}
 
-// Days compares the statements since a day with the books, the newest first, at most so many of them. r should be a
-// Snapshot.
+// Place is where a statement stands among all of an account: by its day, the bank's number, and the time it was made at.
+type Place struct {
+	Day      time.Time
+	Sequence int64
+	MadeAt   time.Time
+	ID       string
+}
+
+// Place is where the statement stands.
+func (d Day) Place() Place { return Place{d.Day, d.Sequence, d.MadeAt, d.ID} }
+
+// behindAll is newer than each statement.
+var behindAll = Place{Day: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)}
+
+// Booked is what the ledger has of the lines that stood in no earlier statement.
+func (d Day) Booked() money.Amount { return euros(d.booked) }
+
+// Days compares statements with the books, the newest first. r should be a Snapshot.
 //
 // A payment belongs to the first statement that has it, whatever its booking day: banks date back. One that the bank has
 // told of, and that stands in no statement yet, belongs to the first statement of its booking day or later that the
-// bank made after it had told. A posting of which the bank knows nothing belongs to its day in UTC.
-func Days(r db.Reader, since time.Time, limit int) ([]Day, error) {
-	days, before, err := readDays(r, since, limit)
+// bank made after it had told. A posting of which the bank knows nothing belongs to its day in UTC. What an officer has
+// booked as the opening balance belongs to the time before the first statement.
+func Days(r db.Reader, span Span) ([]Day, error) {
+	days, before, err := readDays(r, span)
 	if err != nil || len(days) == 0 {
 		return nil, err
 	}
@@ -123,15 +110,11 @@ func Days(r db.Reader, since time.Time, limit int) ([]Day, error) {
 	if before != nil {
 		all = append(slices.Clone(days), *before)
 	}
-	from := time.Time{} // of the first statement of all, everything before it counts
-	if before != nil {
-		from = before.Day.Add(-aDay) // a bank's day may begin earlier than ours
-	}
 	bank, books, err := holdings(r, all[0])
 	if err != nil {
 		return nil, err
 	}
-	if err := assign(r, bank, from, all, before == nil); err != nil {
+	if err := assign(r, bank, all, before == nil); err != nil {
 		return nil, err
 	}
 	for i := range all {
@@ -152,56 +135,6 @@ func Days(r db.Reader, since time.Time, limit int) ([]Day, error) {
 }
 
 func euros(units int64) money.Amount { return money.New(units, theEuro) }
-
-// readDays reads statements, the newest first, and the one before them, nil when there is none.
-func readDays(r db.Reader, since time.Time, limit int) (days []Day, before *Day, err error) {
-	var account string
-	err = r.Row(selectNewest, ledger.Operator).Scan(&account)
-	if errors.Is(err, db.ErrNoRows) {
-		return nil, nil, nil
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	if days, err = scanDays(r.Rows(selectDays, ledger.Operator, account, since, limit+1)); err != nil {
-		return nil, nil, err
-	}
-	if len(days) > limit {
-		return days[:limit], &days[limit], nil
-	}
-	earlier, err := scanDays(r.Rows(selectBefore, ledger.Operator, account, since))
-	if err == nil && len(earlier) > 0 {
-		before = &earlier[0]
-	}
-	return days, before, err
-}
-
-func scanDays(rows *db.Rows) ([]Day, error) {
-	defer rows.Close()
-	var all []Day
-	for rows.Next() {
-		var d Day
-		var account string
-		var opening, closing int64
-		err := rows.Scan(&account, &d.Day, &d.ID, &d.Sequence, &opening, &closing, &d.Lines, &d.booked, &d.MadeAt)
-		if err != nil {
-			return nil, err
-		}
-		d.Account, d.Opening, d.Closing = iban.IBAN(account), euros(opening), euros(closing)
-		all = append(all, d)
-	}
-	return all, rows.Err()
-}
-
-// holdings is the ledger's account at the bank, and what it had as of a statement after which there is no other.
-func holdings(r db.Reader, newest Day) (bank clock.ID, units int64, err error) {
-	if err := r.Row(selectHoldings, ledger.Operator, ledger.PartnerItself).Scan(&bank, &units); err != nil {
-		return bank, 0, err
-	}
-	var after int64
-	err = r.Row(sumLater, ledger.Operator, bank, newest.Day.Add(-aDay), newest.Day, newest.MadeAt, newest.Day.Add(aDay)).Scan(&after)
-	return bank, units - after, err
-}
 
 // odd is a posting at the bank that stands in no statement.
 type odd struct {
@@ -229,9 +162,12 @@ func (o odd) before(d Day) bool {
 
 // assign gives each posting that stands in no statement to the day that it belongs to. The days are there from the
 // newest to the oldest. What is older than the first statement of all is part of what the books had then.
-func assign(r db.Reader, bank clock.ID, from time.Time, days []Day, first bool) error {
-	newest := days[0]
-	rows := r.Rows(selectOdds, ledger.Operator, bank, from, newest.Day, newest.MadeAt, newest.Day.Add(aDay))
+func assign(r db.Reader, bank clock.ID, days []Day, first bool) error {
+	args, err := since(r, bank, days[len(days)-1], days[0])
+	if err != nil {
+		return err
+	}
+	rows := r.Rows(selectOdds, args...)
 	defer rows.Close()
 	for rows.Next() {
 		var o odd

@@ -64,20 +64,17 @@ func (s *sender) states(st Statement) {
 func (s *sender) days(limit int) (got []string) {
 	s.Helper()
 	err := s.db.Snapshot(s.Context(), func(r db.Reader) error {
-		days, err := Days(r, time.Time{}, limit)
+		days, err := Days(r, Span{Limit: limit})
 		got = nil
 		for _, d := range days {
-			text := fmt.Sprintf("%d: bank %s, books %s", d.Day.Day(), d.Closing, d.Books)
 			var sum int64
 			for _, n := range d.Differences {
 				sum += n.Amount.Units()
-				text += fmt.Sprintf("; %s %s %s", n.Cause, n.Amount, n.Reference)
-				text = strings.TrimSpace(text)
 			}
 			if sum != d.Difference.Units() || d.Difference.Units() != d.Closing.Units()-d.Books.Units() {
 				s.Errorf("the differences of day %d sum up to %s, and it is %s", d.Day.Day(), euros(sum), d.Difference)
 			}
-			got = append(got, text)
+			got = append(got, short(d))
 		}
 		return err
 	})
@@ -87,10 +84,48 @@ func (s *sender) days(limit int) (got []string) {
 	return got
 }
 
+// paged are all days, read in pages.
+func (s *sender) paged(size int) (got []string) {
+	s.Helper()
+	var before *Place
+	for {
+		var days []Day
+		err := s.db.Snapshot(s.Context(), func(r db.Reader) (err error) {
+			days, err = Days(r, Span{Before: before, Limit: size})
+			return err
+		})
+		if err != nil {
+			s.Fatal(err)
+		}
+		if len(days) == 0 {
+			return got
+		}
+		for _, d := range days {
+			got = append(got, short(d))
+		}
+		last := days[len(days)-1].Place()
+		before = &last
+	}
+}
+
+// short tells a day in a line.
+func short(d Day) string {
+	text := fmt.Sprintf("%d: bank %s, books %s", d.Day.Day(), d.Closing, d.Books)
+	for _, n := range d.Differences {
+		text = strings.TrimSpace(text + fmt.Sprintf("; %s %s %s", n.Cause, n.Amount, n.Reference))
+	}
+	return text
+}
+
 func (s *sender) wantDays(want ...string) {
 	s.Helper()
 	if got := s.days(10); !slices.Equal(got, want) {
 		s.Errorf("the days are\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	for size := 1; size < len(want); size++ { // each page is what the whole list has there
+		if got := s.paged(size); !slices.Equal(got, want) {
+			s.Errorf("pages of %d are\n%s\nwant\n%s", size, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
 	}
 	for limit := 1; limit < len(want); limit++ { // what is not shown does not count otherwise
 		if got := s.days(limit); !slices.Equal(got, want[:limit]) {

@@ -22,7 +22,12 @@ func VerifyBank(_ context.Context, r db.Reader) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	days, err := Days(r, time.Time{}, 1)
+	odd, err := verifyOpenings(r)
+	if err != nil {
+		return nil, err
+	}
+	violations = append(violations, odd...)
+	days, err := Days(r, Span{Limit: 1})
 	if err != nil || len(days) == 0 || days[0].Difference.IsZero() {
 		return violations, err
 	}

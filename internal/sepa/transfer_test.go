@@ -83,6 +83,7 @@ type sender struct {
 	sepa  *Service
 	rail  *recorder
 	order Order
+	log   bytes.Buffer // of what the service tells the operator, by one goroutine
 }
 
 func newSender(t *testing.T, target string, f *crash) *sender {
@@ -105,6 +106,7 @@ func newSender(t *testing.T, target string, f *crash) *sender {
 	s := &sender{T: t, db: d, rail: &recorder{batches: map[clock.ID]Batch{}, returns: map[clock.ID]ReturnOrder{}, t: t}}
 	s.sepa, err = NewService(Config{
 		DB: d, Vault: v, Clock: now, Catalog: cat, Bank: SandboxBank, Events: event.NewLog(v, func(int64) {}), Jobs: jobs,
+		Log: slog.New(slog.NewTextHandler(&s.log, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
