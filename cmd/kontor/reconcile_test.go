@@ -16,6 +16,9 @@ func TestReconcileBank(t *testing.T) {
 		if out := o.do("reconcile", "bank"); out != "the bank has given no statement yet\n" {
 			t.Errorf("without a statement it prints %q", out)
 		}
+		open := []string{"reconcile", "open", "--reason", "Own funds", "--as", "first", "--amount"}
+		o.refused("the bank has given no statement yet", append(open, "10.00")...)
+		o.refused("is not an amount in eur", append(open, "-0.00")...)
 		o.refused("has given no statement of 2020-01-01", "reconcile", "bank", "--day", "2020-01-01")
 		o.refused(`--day "today" is not a day`, "reconcile", "bank", "--day", "today")
 		if out := o.do("reconcile", "statement"); out != "statement 1\n" {
@@ -26,6 +29,7 @@ func TestReconcileBank(t *testing.T) {
 		if len(days) != 1 || days[0].Sequence != 1 || days[0].Closing != "0.00" || !days[0].Agrees || len(days[0].Differences) != 0 {
 			t.Errorf("the days are %+v", days)
 		}
+		o.refused("the bank had what the books had", append(open, "10.00")...)
 		o.do("verify")
 		o.postAtBank()
 		o.do("reconcile", "statement")

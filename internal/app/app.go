@@ -110,6 +110,7 @@ type App struct {
 	limits    *ratelimit.Limiter
 	clock     clock.Clock
 	worker    atomic.Bool // Serve runs the workers
+	compared  compared
 }
 
 // Open opens the database and builds the services. The caller closes the App.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"kontor/internal/compliance"
@@ -99,7 +100,42 @@ func (a *App) backlog(ctx context.Context) (now metrics.Backlog, err error) {
 		}
 		return nil
 	})
+	if err == nil {
+		now.Bank, err = a.bankAccounts(ctx)
+	}
 	return now, err
+}
+
+// compareEvery is how often scrapes let the bank be compared with the books, in the machine's time.
+const compareEvery = time.Minute
+
+// compared remembers the newest statement beside the books: scrapes come more often than it changes.
+type compared struct {
+	mu   sync.Mutex
+	at   time.Time
+	days []sepa.Day
+}
+
+// bankAccounts are the newest statements of the bank beside the books, as they were at most a minute ago.
+func (a *App) bankAccounts(ctx context.Context) ([]metrics.BankAccount, error) {
+	c := &a.compared
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if time.Since(c.at) > compareEvery {
+		err := a.DB.Snapshot(ctx, func(r db.Reader) (err error) {
+			c.days, err = sepa.Days(r, sepa.Span{Limit: 1})
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		c.at = time.Now()
+	}
+	var all []metrics.BankAccount
+	for _, d := range c.days {
+		all = append(all, metrics.BankAccount{IBAN: string(d.Account), Difference: d.Difference.Units(), Age: a.age(d.MadeAt)})
+	}
+	return all, nil
 }
 
 // age is how long ago a moment was; 0 for none, and for one to come.

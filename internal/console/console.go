@@ -144,6 +144,7 @@ func (c *console) routes() []route {
 		{http.MethodPost, "/users/{partner}/{user}/freeze", Freeze, c.freeze},
 		{http.MethodPost, "/users/{partner}/{user}/unfreeze", Freeze, c.unfreeze},
 		{http.MethodGet, "/treasury", ReadTreasury, c.showTreasury},
+		{http.MethodGet, "/reconciliation", ReadTreasury, c.showReconciliation},
 		{http.MethodGet, "/audit", ReadAudit, c.showAudit},
 		{http.MethodGet, "/system", ReadAudit, c.showSystem},
 		{http.MethodGet, "/officers", Manage, c.showOfficers},

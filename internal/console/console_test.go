@@ -132,6 +132,7 @@ func TestEachRouteForEachRole(t *testing.T) {
 		{"GET", at + "/history", 200, 200, 200},
 		{"GET", at + "/events", 200, 200, 200},
 		{"GET", "/console/treasury", 200, 200, 403},
+		{"GET", "/console/reconciliation", 200, 200, 403},
 		{"GET", "/console/audit", 200, 200, 403},
 		{"GET", "/console/system", 200, 200, 403},
 		{"GET", "/console/officers", 200, 403, 403},

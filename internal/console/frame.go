@@ -85,6 +85,7 @@ func (c *console) menu(r *http.Request) ([]guardedItem, error) {
 		{Read, suspenseSection, "/suspense", items},
 		{Read, usersSection, "/users", 0},
 		{ReadTreasury, treasurySection, "/treasury", 0},
+		{ReadTreasury, reconcileSection, "/reconciliation", 0},
 		{ReadAudit, auditSection, "/audit", 0},
 		{ReadAudit, systemSection, "/system", 0},
 		{Manage, officersSection, "/officers", 0},
@@ -93,14 +94,15 @@ func (c *console) menu(r *http.Request) ([]guardedItem, error) {
 
 // The sections of the console, as the menu names them.
 const (
-	casesSection    = "Review"
-	proofsSection   = "Proof of address"
-	suspenseSection = "Incoming money"
-	usersSection    = "Users"
-	treasurySection = "Treasury"
-	auditSection    = "Audit log"
-	systemSection   = "System"
-	officersSection = "Officers"
+	casesSection     = "Review"
+	proofsSection    = "Proof of address"
+	suspenseSection  = "Incoming money"
+	usersSection     = "Users"
+	treasurySection  = "Treasury"
+	reconcileSection = "Reconciliation"
+	auditSection     = "Audit log"
+	systemSection    = "System"
+	officersSection  = "Officers"
 )
 
 // stamp is a time on a page.
@@ -137,6 +139,7 @@ var tones = map[string]string{
 	"RETURNING": "warn", "QUESTIONED": "warn", "OPEN": "warn", "NOT_VERIFIED": "warn",
 	"SUSPENDED": "bad", "FROZEN": "bad", "FAILED": "bad", "REJECTED": "bad", "EXPIRED": "bad", "VERIFICATION_EXPIRED": "bad",
 	"within": "good", "near the limit": "warn", "at the limit": "bad",
+	"agrees": "good", "differs": "bad",
 	"REJECTED_BY_PROVIDER": "bad", "DELETED": "bad", "UNSUCCESSFUL": "bad",
 }
 

@@ -10,10 +10,10 @@ const (
 	Read          Right = "read"           // users and queues, without documents
 	ReadDocuments Right = "read documents" // each look is in the audit log
 	ReadAudit     Right = "read the audit log"
-	ReadTreasury  Right = "read the treasury"
-	Decide        Right = "decide" // cases, proofs of address and money on suspense
-	Freeze        Right = "freeze" // users, and lift it
-	Manage        Right = "manage" // officers
+	ReadTreasury  Right = "read the treasury" // and the reconciliation with the bank
+	Decide        Right = "decide"            // cases, proofs of address and money on suspense
+	Freeze        Right = "freeze"            // users, and lift it
+	Manage        Right = "manage"            // officers
 )
 
 // rights are those of the roles.

@@ -23,6 +23,14 @@ type Backlog struct {
 	OldestCase  time.Duration // for how long the first of them has waited; 0: there is none
 	Suspense    int64         // payments on suspense that wait for an officer
 	OldestItem  time.Duration // for how long the first of them has waited; 0: there is none
+	Bank        []BankAccount // what the bank says beside the books, as it was at most a minute ago
+}
+
+// BankAccount is the newest statement of an account at the bank.
+type BankAccount struct {
+	IBAN       string        // the operator's own
+	Difference int64         // what the bank has more than the books, in cents
+	Age        time.Duration // of the statement
 }
 
 // Watch tells a Backlog with every scrape. When it cannot be read its figures are absent, and
@@ -43,6 +51,9 @@ func (m *Metrics) Watch(read func(context.Context) (Backlog, error)) {
 		oldestCase:  gauge("kontor_compliance_oldest_case_seconds", "How long the oldest open case has waited; 0: there is none."),
 		suspense:    gauge("kontor_sepa_suspense_items", "Payments on suspense that wait for an officer."),
 		oldestItem:  gauge("kontor_sepa_suspense_oldest_seconds", "How long the oldest payment on suspense has waited; 0: there is none."),
+		difference: prometheus.NewDesc("kontor_bank_difference_cents",
+			"What the bank has more than the books as of its newest statement, in cents.", []string{"account"}, nil),
+		statement: prometheus.NewDesc("kontor_bank_statement_age_seconds", "Age of the bank's newest statement.", []string{"account"}, nil),
 	})
 }
 
@@ -51,13 +62,14 @@ type backlog struct {
 	read func(context.Context) (Backlog, error)
 
 	readable, events, unnumbered, oldestEvent, failing, oldestJob, debts, oldestDebt, cases, oldestCase, suspense, oldestItem *prometheus.Desc
+	difference, statement                                                                                                     *prometheus.Desc // by account
 }
 
 // Describe names the figures.
 func (b *backlog) Describe(descriptions chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		b.readable, b.events, b.unnumbered, b.oldestEvent, b.failing, b.oldestJob, b.debts, b.oldestDebt,
-		b.cases, b.oldestCase, b.suspense, b.oldestItem,
+		b.cases, b.oldestCase, b.suspense, b.oldestItem, b.difference, b.statement,
 	} {
 		descriptions <- d
 	}
@@ -67,8 +79,8 @@ func (b *backlog) Describe(descriptions chan<- *prometheus.Desc) {
 func (b *backlog) Collect(figures chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), backlogTimeout)
 	defer cancel()
-	tell := func(d *prometheus.Desc, value float64) {
-		figures <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value)
+	tell := func(d *prometheus.Desc, value float64, labels ...string) {
+		figures <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
 	now, err := b.read(ctx)
 	if err != nil {
@@ -87,6 +99,10 @@ func (b *backlog) Collect(figures chan<- prometheus.Metric) {
 	tell(b.oldestCase, now.OldestCase.Seconds())
 	tell(b.suspense, float64(now.Suspense))
 	tell(b.oldestItem, now.OldestItem.Seconds())
+	for _, a := range now.Bank {
+		tell(b.difference, float64(a.Difference), a.IBAN)
+		tell(b.statement, a.Age.Seconds(), a.IBAN)
+	}
 }
 
 // WatchTargets tells with every scrape how many targets of webhooks this node delivers to, by the state of

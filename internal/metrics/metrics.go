@@ -2,7 +2,7 @@
 // which is handed to whoever has something to tell; there are no globals. A nil Metrics counts nothing.
 //
 // Labels have few values: routes are patterns, never paths; methods that HTTP does not define are "other".
-// Nothing here holds amounts, ids or names.
+// Nothing here holds amounts, ids or names of customers: the one amount is what the bank and the books differ by.
 package metrics
 
 import (

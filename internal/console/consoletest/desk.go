@@ -5,6 +5,7 @@ package consoletest
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http/httptest"
 	"testing"
@@ -194,6 +195,49 @@ func (d *Desk) Unknown(cents int64, name string) {
 	}
 	d.must(d.App.API.SEPA.Book(d.t.Context(), []sepa.Entry{e}))
 	d.Clock.Advance(time.Second)
+}
+
+// Line is a payment that is nobody's, as the bank books it on a day of Start's month.
+func (d *Desk) Line(reference string, cents int64, day int) sepa.Entry {
+	d.t.Helper()
+	return sepa.Entry{
+		Account: "LT121000011101001000", Reference: reference, Amount: money.New(cents, d.euro()), Day: bankDay(day),
+		Debtor: sepa.Party{Name: "Test Sender"},
+	}
+}
+
+func bankDay(day int) time.Time {
+	return time.Date(Start.Year(), Start.Month(), day, 0, 0, 0, 0, time.UTC)
+}
+
+// Book lets the bank tell of payments at noon of a day.
+func (d *Desk) Book(day int, lines ...sepa.Entry) {
+	d.t.Helper()
+	d.at(bankDay(day).Add(12 * time.Hour))
+	d.must(d.App.API.SEPA.Book(d.t.Context(), lines))
+}
+
+// State lets the bank give the statement of a day, which begins with so many cents, at 6 o'clock of the next one.
+func (d *Desk) State(sequence int64, day int, opening int64, lines ...sepa.Entry) {
+	d.t.Helper()
+	closing := opening
+	for _, l := range lines {
+		closing += l.Amount.Units()
+	}
+	made := bankDay(day + 1).Add(6 * time.Hour)
+	d.at(made)
+	d.must(d.App.API.SEPA.Book(d.t.Context(), lines))
+	d.must(d.App.API.SEPA.KeepStatement(d.t.Context(), sepa.Statement{
+		Account: "LT121000011101001000", ID: fmt.Sprintf("2026-%03d", sequence), Sequence: sequence, Day: bankDay(day), MadeAt: made,
+		Opening: money.New(opening, d.euro()), Closing: money.New(closing, d.euro()), Lines: lines,
+	}))
+}
+
+// at moves the clock forward.
+func (d *Desk) at(t time.Time) {
+	if d.Clock.Now().Before(t) {
+		d.Clock.Set(t)
+	}
 }
 
 // Activate makes a user one who may receive money, whom an identity check knows by the name of the profile.
