@@ -69,6 +69,7 @@ var final = map[string]bool{
 var stale = map[string]bool{
 	accountCurrent:       true,
 	"account_receivable": true,
+	"sepa_day_limit":     true,
 }
 
 // transient marks an engine's request to repeat the transaction: deadlock, serialisation failure, busy.

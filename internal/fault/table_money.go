@@ -43,8 +43,8 @@ var paymentRows = []Row{
 	{
 		Code: AmountOutOfRange, Name: "amount-out-of-range", Status: http.StatusBadRequest,
 		Message: "The amount is below the minimum or above the maximum.",
-		When:    "The amount is smaller or larger than a single operation of this kind may be.",
-		Fix:     "Read the minimum of the currency from the balances or from the network fee, the maximum from Fees, and choose an amount between them, or split the operation.",
+		When:    "The amount is smaller or larger than a single operation of this kind may be, or takes the SEPA transfers of a day beyond their limit.",
+		Fix:     "Read the minimum of the currency from the balances or from the network fee, the maximum from Fees, and choose an amount between them, or split the operation. Where the limit of a day is meant, the message says how much of it is left, and until when.",
 	},
 	{
 		Code: ForbiddenCountry, Name: "forbidden-country", Status: http.StatusBadRequest,

@@ -95,9 +95,13 @@ func (a *api) sepaTerms(p partner.Partner) (sepa.Terms, error) {
 			continue
 		}
 		terms.Largest = e.MaxEUR
-		if own := p.Settings.Text("sepa.max"); own != "" {
-			if terms.Largest, err = money.Parse(own, e.Currency); err != nil {
-				return sepa.Terms{}, err
+		for name, limit := range map[string]*money.Amount{
+			"sepa.max": &terms.Largest, "sepa.maxPerDay": &terms.PerDay, "sepa.maxPerDayTotal": &terms.PerDayTotal,
+		} {
+			if own := p.Settings.Text(name); own != "" {
+				if *limit, err = money.Parse(own, e.Currency); err != nil {
+					return sepa.Terms{}, err
+				}
 			}
 		}
 	}

@@ -35,6 +35,8 @@ var settingRules = map[string]rule{
 	"exchange.max.":               {"", largest, currencySlugs},
 	"sandbox.rate.":               {"", pinnedRate, coinSlugs},
 	"sepa.max":                    {"", largestEUR, nil},
+	"sepa.maxPerDay":              {"", largestEUR, nil}, // of one payer; empty: any
+	"sepa.maxPerDayTotal":         {"", largestEUR, nil}, // of the partner and all its users
 	"withdrawal.max.":             {"", largest, coinSlugs},
 	"webhook.baseUrl":             {"", webURL, nil},
 	"webhook.url.":                {"", webURL, eventNames},

@@ -34,6 +34,7 @@ type ending struct {
 	fees      clock.ID
 	suspense  clock.ID
 	changed   map[clock.ID]bool
+	failed    []*Transfer
 	unfit     []booked // of transfers that were refused
 }
 
@@ -120,6 +121,7 @@ func (e *ending) take(tx *db.Tx, told []news) error {
 			return err
 		}
 	}
+	uncount(tx, e.partner, e.at, e.failed)
 	for _, t := range e.transfers {
 		if e.changed[t.ID] {
 			tx.Write(updateTransfer, t.Partner, t.ID, t.Status, t.Reason, t.Returned.Units(), t.Version)
@@ -156,6 +158,7 @@ func (e *ending) fail(tx *db.Tx, t *Transfer, reason string) error {
 		reason = noReason
 	}
 	t.Status, t.Reason = TransferFailed, reason
+	e.failed = append(e.failed, t)
 	hold, err := e.hold(t)
 	if err != nil {
 		return err

@@ -64,6 +64,9 @@ type Terms struct {
 	Least    money.Amount  // the fee, at least
 	Markup   money.Percent // the partner's own part, on top, of users' transfers
 	Largest  money.Amount
+
+	PerDay      money.Amount // what one owner may send on a day; zero: any
+	PerDayTotal money.Amount // what the partner and all its users may; zero: any
 }
 
 // fee is what a transfer costs, and the partner's part of it.
@@ -131,8 +134,8 @@ var (
 
 // CreateTransfer accepts an order: the transfer, with amount and fee held. One that the balance does not cover is
 // stored as FAILED with its event. P403 for receivers that do not fit the level; P412, P455, P459, P462; P425
-// outside of SEPA; P430; P432 for an account that is not a contact on level 1. P433, at the commit, when the balance
-// does not cover it after all: the caller then runs again with Short.
+// outside of SEPA; P430 for an amount beyond a limit; P432 for an account that is not a contact on level 1. P433, at the
+// commit, when the balance does not cover it after all: the caller then runs again with Short.
 func (s *Service) CreateTransfer(tx *db.Tx, partner int64, o Order) (Transfer, error) {
 	t := Transfer{
 		Partner: partner, ID: clock.NewID(), Amount: o.Amount, Title: o.Title, Destination: o.Destination, Receiver: o.Receiver,
@@ -157,6 +160,10 @@ func (s *Service) CreateTransfer(tx *db.Tx, partner int64, o Order) (Transfer, e
 	if payer != nil {
 		t.Owner = payer.ID
 	}
+	limits, err := s.dayLimits(tx, t, o.Terms)
+	if err != nil {
+		return Transfer{}, err
+	}
 	if !o.Terms.OpenLoop {
 		if t.Receiver, err = s.known(tx, t); err != nil {
 			return Transfer{}, err
@@ -177,6 +184,7 @@ func (s *Service) CreateTransfer(tx *db.Tx, partner int64, o Order) (Transfer, e
 		}
 		return t, s.insertTransfer(tx, t)
 	}
+	t.count(tx, limits)
 	t.hold = ledger.Place(tx, partner, t.operation(), funds.Balance, held, t.CreatedAt)
 	job.Enqueue(tx, partner, sendTransfer, t.ID, t.CreatedAt)
 	tx.AfterCommit(s.jobs.Wake)

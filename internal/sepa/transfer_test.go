@@ -179,6 +179,10 @@ func (s *sender) accept() Transfer {
 	return t
 }
 
+func sendJob(t Transfer) job.Job {
+	return job.Job{Partner: t.Partner, Kind: sendTransfer, Object: t.ID}
+}
+
 // batch is the batch that the transfer is in.
 func (s *sender) batch(t Transfer) clock.ID {
 	s.Helper()
@@ -225,8 +229,7 @@ func (s *sender) want(status string, balance int64) {
 func life(t *testing.T, target string, f *crash, status string) int64 {
 	s := newSender(t, target, f)
 	transfer := s.accept()
-	send := job.Job{Partner: 1, Kind: sendTransfer, Object: transfer.ID}
-	s.twice(func() error { return s.sepa.send(t.Context(), send) })
+	s.twice(func() error { return s.sepa.send(t.Context(), sendJob(transfer)) })
 	batch := s.batch(transfer)
 	s.twice(func() error { return s.sepa.submit(t.Context(), job.Job{Kind: submitBatch, Object: batch}) })
 	if given := s.rail.batches[batch]; len(s.rail.batches) != 1 || len(given.Payments) != 1 || given.Payments[0].ID != EndToEnd(transfer.ID) {

@@ -3299,6 +3299,9 @@ type ClientInterface interface {
 	// released. A transfer that comes back after success is RETURNED: what came back is credited, the fee is not. Send an
 	// `Idempotency-Key`: a transfer keeps it for ever.
 	//
+	// P430 is for an amount above the maximum of one transfer, or beyond what may be sent on a day (UTC) by one payer, or
+	// by you and all your users together, where such limits are set; the message says how much is left.
+	//
 	// In the sandbox the title chooses the outcome: `SANDBOX-REJECT-AC04`, `SANDBOX-RETURN-AC04`,
 	// `SANDBOX-RETURN-AC04-100` (a hundred cents are kept), `SANDBOX-HANG`.
 	//
@@ -3318,6 +3321,9 @@ type ClientInterface interface {
 	// what a bank refuses, is told later by webhook and details, as FAILED with a code of ISO 20022, and everything is
 	// released. A transfer that comes back after success is RETURNED: what came back is credited, the fee is not. Send an
 	// `Idempotency-Key`: a transfer keeps it for ever.
+	//
+	// P430 is for an amount above the maximum of one transfer, or beyond what may be sent on a day (UTC) by one payer, or
+	// by you and all your users together, where such limits are set; the message says how much is left.
 	//
 	// In the sandbox the title chooses the outcome: `SANDBOX-REJECT-AC04`, `SANDBOX-RETURN-AC04`,
 	// `SANDBOX-RETURN-AC04-100` (a hundred cents are kept), `SANDBOX-HANG`.
@@ -3537,6 +3543,9 @@ type ClientInterface interface {
 	// released. A transfer that comes back after success is RETURNED: what came back is credited, the fee is not. Send an
 	// `Idempotency-Key`: a transfer keeps it for ever.
 	//
+	// P430 is for an amount above the maximum of one transfer, or beyond what may be sent on a day (UTC) by one payer, or
+	// by you and all your users together, where such limits are set; the message says how much is left.
+	//
 	// In the sandbox the title chooses the outcome: `SANDBOX-REJECT-AC04`, `SANDBOX-RETURN-AC04`,
 	// `SANDBOX-RETURN-AC04-100` (a hundred cents are kept), `SANDBOX-HANG`.
 	//
@@ -3556,6 +3565,9 @@ type ClientInterface interface {
 	// what a bank refuses, is told later by webhook and details, as FAILED with a code of ISO 20022, and everything is
 	// released. A transfer that comes back after success is RETURNED: what came back is credited, the fee is not. Send an
 	// `Idempotency-Key`: a transfer keeps it for ever.
+	//
+	// P430 is for an amount above the maximum of one transfer, or beyond what may be sent on a day (UTC) by one payer, or
+	// by you and all your users together, where such limits are set; the message says how much is left.
 	//
 	// In the sandbox the title chooses the outcome: `SANDBOX-REJECT-AC04`, `SANDBOX-RETURN-AC04`,
 	// `SANDBOX-RETURN-AC04-100` (a hundred cents are kept), `SANDBOX-HANG`.
@@ -4235,6 +4247,9 @@ func (c *Client) GetPartnerSepaDepositInfo(ctx context.Context, reqEditors ...Re
 // released. A transfer that comes back after success is RETURNED: what came back is credited, the fee is not. Send an
 // `Idempotency-Key`: a transfer keeps it for ever.
 //
+// P430 is for an amount above the maximum of one transfer, or beyond what may be sent on a day (UTC) by one payer, or
+// by you and all your users together, where such limits are set; the message says how much is left.
+//
 // In the sandbox the title chooses the outcome: `SANDBOX-REJECT-AC04`, `SANDBOX-RETURN-AC04`,
 // `SANDBOX-RETURN-AC04-100` (a hundred cents are kept), `SANDBOX-HANG`.
 //
@@ -4264,6 +4279,9 @@ func (c *Client) CreatePartnerSepaTransferWithBody(ctx context.Context, params *
 // what a bank refuses, is told later by webhook and details, as FAILED with a code of ISO 20022, and everything is
 // released. A transfer that comes back after success is RETURNED: what came back is credited, the fee is not. Send an
 // `Idempotency-Key`: a transfer keeps it for ever.
+//
+// P430 is for an amount above the maximum of one transfer, or beyond what may be sent on a day (UTC) by one payer, or
+// by you and all your users together, where such limits are set; the message says how much is left.
 //
 // In the sandbox the title chooses the outcome: `SANDBOX-REJECT-AC04`, `SANDBOX-RETURN-AC04`,
 // `SANDBOX-RETURN-AC04-100` (a hundred cents are kept), `SANDBOX-HANG`.
@@ -4683,6 +4701,9 @@ func (c *Client) GetUserSepaDepositInfo(ctx context.Context, externalUserId Exte
 // released. A transfer that comes back after success is RETURNED: what came back is credited, the fee is not. Send an
 // `Idempotency-Key`: a transfer keeps it for ever.
 //
+// P430 is for an amount above the maximum of one transfer, or beyond what may be sent on a day (UTC) by one payer, or
+// by you and all your users together, where such limits are set; the message says how much is left.
+//
 // In the sandbox the title chooses the outcome: `SANDBOX-REJECT-AC04`, `SANDBOX-RETURN-AC04`,
 // `SANDBOX-RETURN-AC04-100` (a hundred cents are kept), `SANDBOX-HANG`.
 //
@@ -4712,6 +4733,9 @@ func (c *Client) CreateSepaTransferWithBody(ctx context.Context, params *CreateS
 // what a bank refuses, is told later by webhook and details, as FAILED with a code of ISO 20022, and everything is
 // released. A transfer that comes back after success is RETURNED: what came back is credited, the fee is not. Send an
 // `Idempotency-Key`: a transfer keeps it for ever.
+//
+// P430 is for an amount above the maximum of one transfer, or beyond what may be sent on a day (UTC) by one payer, or
+// by you and all your users together, where such limits are set; the message says how much is left.
 //
 // In the sandbox the title chooses the outcome: `SANDBOX-REJECT-AC04`, `SANDBOX-RETURN-AC04`,
 // `SANDBOX-RETURN-AC04-100` (a hundred cents are kept), `SANDBOX-HANG`.
@@ -7914,6 +7938,9 @@ type ClientWithResponsesInterface interface {
 	// released. A transfer that comes back after success is RETURNED: what came back is credited, the fee is not. Send an
 	// `Idempotency-Key`: a transfer keeps it for ever.
 	//
+	// P430 is for an amount above the maximum of one transfer, or beyond what may be sent on a day (UTC) by one payer, or
+	// by you and all your users together, where such limits are set; the message says how much is left.
+	//
 	// In the sandbox the title chooses the outcome: `SANDBOX-REJECT-AC04`, `SANDBOX-RETURN-AC04`,
 	// `SANDBOX-RETURN-AC04-100` (a hundred cents are kept), `SANDBOX-HANG`.
 	//
@@ -7933,6 +7960,9 @@ type ClientWithResponsesInterface interface {
 	// what a bank refuses, is told later by webhook and details, as FAILED with a code of ISO 20022, and everything is
 	// released. A transfer that comes back after success is RETURNED: what came back is credited, the fee is not. Send an
 	// `Idempotency-Key`: a transfer keeps it for ever.
+	//
+	// P430 is for an amount above the maximum of one transfer, or beyond what may be sent on a day (UTC) by one payer, or
+	// by you and all your users together, where such limits are set; the message says how much is left.
 	//
 	// In the sandbox the title chooses the outcome: `SANDBOX-REJECT-AC04`, `SANDBOX-RETURN-AC04`,
 	// `SANDBOX-RETURN-AC04-100` (a hundred cents are kept), `SANDBOX-HANG`.
@@ -8166,6 +8196,9 @@ type ClientWithResponsesInterface interface {
 	// released. A transfer that comes back after success is RETURNED: what came back is credited, the fee is not. Send an
 	// `Idempotency-Key`: a transfer keeps it for ever.
 	//
+	// P430 is for an amount above the maximum of one transfer, or beyond what may be sent on a day (UTC) by one payer, or
+	// by you and all your users together, where such limits are set; the message says how much is left.
+	//
 	// In the sandbox the title chooses the outcome: `SANDBOX-REJECT-AC04`, `SANDBOX-RETURN-AC04`,
 	// `SANDBOX-RETURN-AC04-100` (a hundred cents are kept), `SANDBOX-HANG`.
 	//
@@ -8185,6 +8218,9 @@ type ClientWithResponsesInterface interface {
 	// what a bank refuses, is told later by webhook and details, as FAILED with a code of ISO 20022, and everything is
 	// released. A transfer that comes back after success is RETURNED: what came back is credited, the fee is not. Send an
 	// `Idempotency-Key`: a transfer keeps it for ever.
+	//
+	// P430 is for an amount above the maximum of one transfer, or beyond what may be sent on a day (UTC) by one payer, or
+	// by you and all your users together, where such limits are set; the message says how much is left.
 	//
 	// In the sandbox the title chooses the outcome: `SANDBOX-REJECT-AC04`, `SANDBOX-RETURN-AC04`,
 	// `SANDBOX-RETURN-AC04-100` (a hundred cents are kept), `SANDBOX-HANG`.
@@ -14608,6 +14644,9 @@ func (c *ClientWithResponses) GetPartnerSepaDepositInfoWithResponse(ctx context.
 // released. A transfer that comes back after success is RETURNED: what came back is credited, the fee is not. Send an
 // `Idempotency-Key`: a transfer keeps it for ever.
 //
+// P430 is for an amount above the maximum of one transfer, or beyond what may be sent on a day (UTC) by one payer, or
+// by you and all your users together, where such limits are set; the message says how much is left.
+//
 // In the sandbox the title chooses the outcome: `SANDBOX-REJECT-AC04`, `SANDBOX-RETURN-AC04`,
 // `SANDBOX-RETURN-AC04-100` (a hundred cents are kept), `SANDBOX-HANG`.
 //
@@ -14633,6 +14672,9 @@ func (c *ClientWithResponses) CreatePartnerSepaTransferWithBodyWithResponse(ctx 
 // what a bank refuses, is told later by webhook and details, as FAILED with a code of ISO 20022, and everything is
 // released. A transfer that comes back after success is RETURNED: what came back is credited, the fee is not. Send an
 // `Idempotency-Key`: a transfer keeps it for ever.
+//
+// P430 is for an amount above the maximum of one transfer, or beyond what may be sent on a day (UTC) by one payer, or
+// by you and all your users together, where such limits are set; the message says how much is left.
 //
 // In the sandbox the title chooses the outcome: `SANDBOX-REJECT-AC04`, `SANDBOX-RETURN-AC04`,
 // `SANDBOX-RETURN-AC04-100` (a hundred cents are kept), `SANDBOX-HANG`.
@@ -14986,6 +15028,9 @@ func (c *ClientWithResponses) GetUserSepaDepositInfoWithResponse(ctx context.Con
 // released. A transfer that comes back after success is RETURNED: what came back is credited, the fee is not. Send an
 // `Idempotency-Key`: a transfer keeps it for ever.
 //
+// P430 is for an amount above the maximum of one transfer, or beyond what may be sent on a day (UTC) by one payer, or
+// by you and all your users together, where such limits are set; the message says how much is left.
+//
 // In the sandbox the title chooses the outcome: `SANDBOX-REJECT-AC04`, `SANDBOX-RETURN-AC04`,
 // `SANDBOX-RETURN-AC04-100` (a hundred cents are kept), `SANDBOX-HANG`.
 //
@@ -15011,6 +15056,9 @@ func (c *ClientWithResponses) CreateSepaTransferWithBodyWithResponse(ctx context
 // what a bank refuses, is told later by webhook and details, as FAILED with a code of ISO 20022, and everything is
 // released. A transfer that comes back after success is RETURNED: what came back is credited, the fee is not. Send an
 // `Idempotency-Key`: a transfer keeps it for ever.
+//
+// P430 is for an amount above the maximum of one transfer, or beyond what may be sent on a day (UTC) by one payer, or
+// by you and all your users together, where such limits are set; the message says how much is left.
 //
 // In the sandbox the title chooses the outcome: `SANDBOX-REJECT-AC04`, `SANDBOX-RETURN-AC04`,
 // `SANDBOX-RETURN-AC04-100` (a hundred cents are kept), `SANDBOX-HANG`.
