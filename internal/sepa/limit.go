@@ -21,7 +21,7 @@ var (
 	// uncountSent finds no row when there is no limit.
 	uncountSent = db.NewCommand(`UPDATE sepa_day SET counted = counted - $4 WHERE partner_id = $1 AND owner_id = $2 AND day = $3`)
 	sweepSent   = db.NewCommand(`DELETE FROM sepa_day WHERE partner_id = $1 AND owner_id = $2 AND day < $3`)
-	selectDay   = db.NewQuery(`SELECT earlier + counted FROM sepa_day WHERE partner_id = $1 AND owner_id = $2 AND day = $3`)
+	selectUsed   = db.NewQuery(`SELECT earlier + counted FROM sepa_day WHERE partner_id = $1 AND owner_id = $2 AND day = $3`)
 )
 
 // What is sent counts, whatever comes back; it is read where it was not counted, on the day on which a limit is set.
@@ -63,7 +63,7 @@ func (s *Service) dayLimits(r db.Reader, t Transfer, terms Terms) ([]dayLimit, e
 func (s *Service) readSent(r db.Reader, t Transfer, l *dayLimit) error {
 	today := day(t.CreatedAt)
 	var units int64
-	err := r.Row(selectDay, t.Partner, l.owner, today).Scan(&units)
+	err := r.Row(selectUsed, t.Partner, l.owner, today).Scan(&units)
 	if l.known = err == nil; errors.Is(err, db.ErrNoRows) {
 		query, args := sumSentByAll, []any{t.Partner, today, today.AddDate(0, 0, 1)}
 		if l.owner != everyone {
