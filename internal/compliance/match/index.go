@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math/bits"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -96,21 +97,33 @@ func (x *Index) word(t token) int32 {
 // keys are what a word is looked up by: its consonants, also without each one of them when there are enough,
 // so that one may be wrong. Short words are looked up by their sound.
 func keys(t token) []string {
-	const enough, few = 4, 2
-	switch {
-	case t.initial():
+	if t.initial() {
 		return nil
-	case len(t.skel) < few:
-		return []string{"=" + t.fold}
-	case len(t.skel) < enough:
-		return []string{t.skel}
 	}
-	all := []string{t.skel}
-	for i := range len(t.skel) {
-		k := t.skel[:i] + t.skel[i+1:]
+	all := boneKeys(nil, t.fold, t.skel)
+	if t.coarse != "" {
+		all = boneKeys(all, t.coarse, skeleton(t.coarse))
+	}
+	if t.group != 0 {
+		all = append(all, "@"+strconv.Itoa(int(t.group)))
+	}
+	return all
+}
+
+func boneKeys(all []string, fold, bones string) []string {
+	const enough, few = 4, 2
+	add := func(k string) {
 		if !slices.Contains(all, k) {
 			all = append(all, k)
 		}
+	}
+	if len(bones) < few {
+		add("=" + fold)
+		return all
+	}
+	add(bones)
+	for i := 0; i < len(bones) && len(bones) >= enough; i++ {
+		add(bones[:i] + bones[i+1:])
 	}
 	return all
 }
@@ -132,7 +145,9 @@ type Hit struct {
 }
 
 // Search finds the entities that the person may be, the surest first, and at most 20.
-func (x *Index) Search(p Person) []Hit {
+func (x *Index) Search(p Person) []Hit { return x.search(p, Threshold) }
+
+func (x *Index) search(p Person, least int64) []Hit {
 	best := map[int32]Hit{}
 	for _, spelling := range p.Names {
 		parts := tokens(spelling)
@@ -150,7 +165,7 @@ func (x *Index) Search(p Person) []Hit {
 	var hits []Hit
 	for _, h := range best {
 		h.weigh(p)
-		if h.Score >= Threshold {
+		if h.Score >= least {
 			hits = append(hits, h)
 		}
 	}
@@ -209,8 +224,10 @@ func full(parts []token) (n int) {
 func (x *Index) promising(parts []token) []name {
 	s, _ := x.scratch.Get().(*scratch)
 	defer x.scratch.Put(s)
+	own := make([]shape, len(parts))
 	for i, t := range parts {
-		x.alike(s, t, func(names []int32) { s.count(names, int16(i+1), 1) })
+		own[i] = shapeOf(t)
+		x.alike(s, t, func(names []int32) { s.count(names, int16(i+1), weight(names)) })
 		if i+1 < len(parts) && len(t.plain)+len(parts[i+1].plain) <= longestJoined { // Jin Ping may be Jinping there
 			x.alike(s, joined(t, parts[i+1]), func(names []int32) { s.count(names, int16(len(parts)+i+1), 2) })
 		}
@@ -220,7 +237,8 @@ func (x *Index) promising(parts []token) []name {
 	}
 	var found []name
 	for _, n := range s.touched {
-		if int(s.matched[n]) >= min(2, full(parts), x.names[n].full) {
+		enough := min(2, full(parts), x.names[n].full)
+		if int(s.matched[n]&^isRare) >= enough || s.matched[n]&isRare != 0 && x.hints(own, x.names[n]) >= enough {
 			found = append(found, x.names[n])
 		}
 		s.matched[n], s.last[n] = 0, 0
@@ -230,6 +248,30 @@ func (x *Index) promising(parts []token) []name {
 	}
 	s.touched, s.judged, s.lookups = s.touched[:0], s.judged[:0], 0
 	return found
+}
+
+// rare is how many names a word may have that is enough by itself to look closer at them: what is misspelt may be the
+// other word. isRare marks names that were found by such a word.
+const (
+	rare   = 40
+	isRare = 0x80
+)
+
+func weight(names []int32) uint8 {
+	if len(names) <= rare {
+		return isRare | 1
+	}
+	return 1
+}
+
+// hints counts the words of a name that one of the shapes may be, but for about a letter.
+func (x *Index) hints(own []shape, n name) (count int) {
+	for _, w := range n.words {
+		if slices.ContainsFunc(own, func(s shape) bool { return s.close(x.shapes[w]) }) {
+			count++
+		}
+	}
+	return count
 }
 
 // longestJoined is how long two parts may be that are looked up as one.
@@ -244,7 +286,7 @@ func (s *scratch) count(names []int32, part int16, weight uint8) {
 			s.touched = append(s.touched, n)
 		}
 		s.last[n] = part
-		s.matched[n] += weight
+		s.matched[n] = s.matched[n]&^isRare + weight&^isRare | (s.matched[n]|weight)&isRare
 	}
 }
 
@@ -268,27 +310,61 @@ func (x *Index) alike(s *scratch, t token, take func(names []int32)) {
 
 // shape tells cheaply that two tokens cannot be alike.
 type shape struct {
-	letters uint32 // of the folded token
-	length  int8
-	abjad   bool
+	fold, coarse outline
+	group        int16
+	abjad, bare  bool
+}
+
+// outline is which letters a text has, and how many.
+type outline struct {
+	set    uint32
+	length int8
+}
+
+func outlineOf(text string) outline {
+	l := outline{length: int8(min(len(text), 100))}
+	for i := range len(text) {
+		l.set |= 1 << (text[i] - 'a')
+	}
+	return l
 }
 
 func shapeOf(t token) shape {
-	s := shape{length: int8(min(len(t.fold), 100)), abjad: t.abjad}
-	for i := range len(t.fold) {
-		s.letters |= 1 << (t.fold[i] - 'a')
-	}
-	return s
+	return shape{outlineOf(t.fold), outlineOf(cmp.Or(t.coarse, t.fold)), t.group, t.abjad, t.bare != ""}
 }
 
 // apart tells that too many letters of one are not in the other.
 func (s shape) apart(o shape) bool {
-	const longer, strange = 3, 2
-	if s.abjad != o.abjad {
-		return false
+	return !s.free(o) && s.fold.differ(o.fold, 3, strange(s.fold, o.fold)) && s.coarse.differ(o.coarse, 3, strange(s.coarse, o.coarse))
+}
+
+// free tells that the two may be alike by what their letters do not tell: one writes no vowels, or an article, or they
+// are one name in two languages.
+func (s shape) free(o shape) bool {
+	return s.abjad != o.abjad || s.bare || o.bare || s.group != 0 && s.group == o.group
+}
+
+// strange is how many letters of a text that sounds like another may not be in the other: as many as sameSound lets
+// edits be.
+func strange(a, b outline) int {
+	switch long := max(a.length, b.length); {
+	case long <= 6:
+		return 1
+	case long <= 10:
+		return 2
 	}
-	d := s.length - o.length
-	return d > longer || d < -longer || bits.OnesCount32(s.letters&^o.letters) > strange || bits.OnesCount32(o.letters&^s.letters) > strange
+	return 3
+}
+
+// differ tells whether two texts differ by more in length, or by more letters on one side.
+func (l outline) differ(o outline, length int8, strange int) bool {
+	d := l.length - o.length
+	return d > length || d < -length || bits.OnesCount32(l.set&^o.set) > strange || bits.OnesCount32(o.set&^l.set) > strange
+}
+
+// close tells that about all letters of one are in the other.
+func (s shape) close(o shape) bool {
+	return s.free(o) || !s.fold.differ(o.fold, 2, 1) || !s.coarse.differ(o.coarse, 2, 1)
 }
 
 // half finds the longer half of a token that is two words elsewhere.

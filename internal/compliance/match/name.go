@@ -20,11 +20,13 @@ const (
 
 // token is one part of a name, in the forms in which it is compared.
 type token struct {
-	plain string // a–z
-	bare  string // folded and without an article that was written as one with it; usually empty
-	fold  string // without what transliterations differ in
-	skel  string // its consonants, by sound: what parts are looked up by
-	abjad bool   // from a script that does not write vowels
+	plain  string // a–z
+	bare   string // folded and without an article that was written as one with it; usually empty
+	fold   string // without what transliterations differ in
+	coarse string // folded further, by what whole languages differ in; empty when that changes nothing
+	skel   string // its consonants, by sound: what parts are looked up by
+	group  int16  // of given names that are one name in several languages; 0 for none
+	abjad  bool   // from a script that does not write vowels
 }
 
 // initial tells whether the token is a single letter that stands for a name.
@@ -43,11 +45,12 @@ func patronymic(plain string) bool {
 }
 
 // titles and particles say nothing about who a person is.
-var titles = words(`mr mrs ms miss dr prof sir lord lady sheikh shaykh sheik haji hajji hadji mullah mawlawi
-	maulvi eng gen general col colonel capt captain maj major lt jr sr ii iii pan pani herr frau`)
+var titles = words(`mr mrs ms miss dr prof sir lord lady sheikh shaykh shaikh sheik haji hajji hadji mullah mawlawi
+	maulvi maulana eng gen general col colonel capt captain maj major lt jr sr ii iii pan pani herr frau monsieur
+	madame president`)
 
-var particles = words(`al el ul as ad ar an de del della di da do dos das du van von der den ter la le bin ben
-	ibn bint y und zu af av`)
+var particles = words(`al el ul as ad ar an ed ud de del della di da do dos das du van von der den ter la le bin ben
+	ibn bn abn bint y und zu af av`)
 
 func words(list string) map[string]bool {
 	set := map[string]bool{}
@@ -65,7 +68,7 @@ func tokens(name string) []token {
 		if titles[plain] || particles[plain] || plain == "" {
 			continue
 		}
-		for _, part := range servants(plain) {
+		for _, part := range compounds(plain) {
 			all = append(all, newToken(part, w.abjad))
 		}
 	}
@@ -81,19 +84,39 @@ func tokens(name string) []token {
 
 func newToken(plain string, abjad bool) token {
 	fold := folded(plain)
-	t := token{plain: plain, fold: fold, skel: skeleton(fold), abjad: abjad}
-	const shortest = 7 // Almithali; not Alice
-	if len(plain) >= shortest && (plain[:2] == "al" || plain[:2] == "el") {
-		t.bare = folded(plain[2:])
+	t := token{plain: plain, fold: fold, coarse: coarse(plain), skel: skeleton(fold), group: groups()[plain], abjad: abjad}
+	if t.coarse == fold {
+		t.coarse = ""
+	}
+	const shortest = 7 // Almithali, Benmithal; not Alice
+	if len(plain) >= shortest {
+		for _, article := range []string{"al", "el", "ben", "bin"} {
+			if rest, ok := strings.CutPrefix(plain, article); ok {
+				t.bare = folded(rest)
+			}
+		}
 	}
 	return t
 }
 
-// servants divides the many spellings of "servant of": Abdul Rahman, Abdulrahman, Abd al-Rahman.
-func servants(plain string) []string {
+// compounds divides the many spellings of names that mean "servant of" and "of the faith": Abdul Rahman, Abdulrahman,
+// Abd al-Rahman; Nureddin, Nour-Eddine, Nur al-Din.
+func compounds(plain string) []string {
 	const shortest = 3
-	for _, start := range []string{"abdul", "abdel", "abdal", "abdur", "abder", "abdol"} {
+	for _, faith := range []string{"aldin", "eldin", "uldin", "addin", "eddin", "uddin", "iddin", "eddine", "addine", "eddeen", "uddeen"} {
+		head, ok := strings.CutSuffix(plain, faith)
+		switch {
+		case ok && head == "":
+			return []string{"din"}
+		case ok && len(head) >= shortest:
+			return []string{head, "din"}
+		}
+	}
+	for _, start := range []string{"abdul", "abdel", "abdal", "abdol", "abdur", "abder", "abdir"} {
 		rest, ok := strings.CutPrefix(plain, start)
+		if ok && start[4] == 'r' && rest != "" && rest[0] != 'r' { // Abdurahman
+			rest = "r" + rest
+		}
 		switch {
 		case ok && rest == "":
 			return []string{"abd"}
@@ -219,6 +242,17 @@ func folded(plain string) string {
 	}
 	return text
 }
+
+// tongues are what one letter is in several languages: ch of French, h of Ukrainian and g of Russian, w and j of
+// Arabic, b of Hebrew, q of Chinese.
+var tongues = strings.NewReplacer(
+	"shch", "sh", "tsch", "ch", "sch", "sh", "tch", "sh", "ch'", "sh", "ch", "sh", "zh", "sh", "qi", "shi", "sh", "sh",
+	"kh", "g", "ph", "f", "th", "t", "dh", "d", "gh", "g", "ts", "ts", "tz", "ts", "dj", "g", "h", "g", "j", "g", "w", "u", "b", "v",
+)
+
+// coarse brings together what whole languages differ in, beyond what folded does: Khasan and Hasan, Gamal and Jamal,
+// Chaouche and Shawsh. Other names fall together as well, so it weighs less.
+func coarse(plain string) string { return folded(tongues.Replace(plain)) }
 
 // skeleton leaves the consonants of a folded token, without a difference between voiced and voiceless ones; h
 // comes and goes between languages.

@@ -11,8 +11,12 @@ import (
 
 // How names are weighed, in parts of 1 and, from penalties on, in points of 100. docs/screening.md argues them.
 const (
-	sameSound     = 0.82 // below it two tokens are different ones
+	sameSound     = 0.80 // below it two tokens are different ones
 	abjadSound    = 0.93 // the consonants are the same, and one side writes no vowels
+	boneSound     = 0.93 // the consonants are the same but for their voice, and the vowels are alike: Pak, Bak
+	coarseSound   = 0.95 // at most, when they are the same by what whole languages differ in
+	leastCoarse   = 0.88 // below it that says nothing
+	oneName       = 0.95 // given names that are one name in several languages
 	initialSound  = 0.85 // an initial and a name that begins with it
 	initialWeight = 0.3
 	optionalShare = 0.4
@@ -29,8 +33,8 @@ const (
 	nearYears   = 2 // lists are often wrong by so much
 )
 
-// similar compares two tokens: 1 is the same, 0 is different. Jaro–Winkler on the letters and on the sounds
-// decides, less for what one is longer than the other, since Petrov is not Petrovsky.
+// similar compares two tokens: 1 is the same, 0 is different. The sounds and the letters decide, less for what one is
+// longer than the other, since Petrov is not Petrovsky.
 func similar(a, b token) float64 {
 	if a.plain == b.plain {
 		return 1
@@ -44,13 +48,16 @@ func similar(a, b token) float64 {
 	if a.abjad != b.abjad && len(a.skel) > 1 && a.skel == b.skel {
 		return abjadSound
 	}
-	s := closeness(a.fold, b.fold)
-	const hopeless = 0.7 // what sounds so different is not spelt the same
+	s := likeness(a.fold, b.fold)
+	const hopeless = 0.6 // what sounds so different is not spelt the same
 	if s < 1 && s > hopeless {
-		s = max(s, closeness(a.plain, b.plain))
+		s = max(s, likeness(a.plain, b.plain))
 	}
 	if a.bare != "" || b.bare != "" {
-		s = max(s, closeness(cmp.Or(a.bare, a.fold), b.fold), closeness(a.fold, cmp.Or(b.bare, b.fold)))
+		s = max(s, likeness(cmp.Or(a.bare, a.fold), b.fold), likeness(a.fold, cmp.Or(b.bare, b.fold)))
+	}
+	if s < coarseSound {
+		s = max(s, kinship(a, b, s > hopeless))
 	}
 	if s < sameSound {
 		return 0
@@ -58,13 +65,51 @@ func similar(a, b token) float64 {
 	return min(s, 0.99) // the same sound, in another spelling
 }
 
-// closeness is Jaro–Winkler, less for what one text is longer than the other by more than a letter.
-func closeness(a, b string) float64 {
-	const boostFrom, prefix, longer = 0.7, 4, 0.75
-	s := smetrics.JaroWinkler(a, b, boostFrom, prefix)
+// kinship is how sure two tokens are one name in two languages, and 0 when nothing speaks for it.
+func kinship(a, b token, near bool) float64 {
+	switch {
+	case a.group != 0 && a.group == b.group:
+		return oneName
+	case a.coarse != "" || b.coarse != "":
+		if s := likeness(cmp.Or(a.coarse, a.fold), cmp.Or(b.coarse, b.fold)); s >= leastCoarse {
+			return min(s, coarseSound)
+		}
+	}
+	if apart := len(a.fold) - len(b.fold); near && apart <= 1 && apart >= -1 && len(a.skel) > 1 && a.skel == b.skel {
+		return boneSound
+	}
+	return 0
+}
+
+// likeness is the mean of Jaro–Winkler, which is strong on beginnings, and of the share of letters that an edit leaves
+// alone, less for what one text is longer than the other.
+func likeness(a, b string) float64 {
+	if a == b {
+		return 1
+	}
+	jw, long := jaroWinkler(a, b), float64(max(len(a), len(b)))
+	most := longer(a, b, (jw+float64(min(len(a), len(b)))/long)/2)
+	if most < sameSound { // whatever the distance is
+		return most
+	}
+	kept := 1 - float64(smetrics.WagnerFischer(a, b, 1, 1, 1))/long
+	return longer(a, b, (jw+kept)/2)
+}
+
+// closeness is Jaro–Winkler, less for what one text is longer than the other.
+func closeness(a, b string) float64 { return longer(a, b, jaroWinkler(a, b)) }
+
+func jaroWinkler(a, b string) float64 {
+	const boostFrom, prefix = 0.7, 4
+	return smetrics.JaroWinkler(a, b, boostFrom, prefix)
+}
+
+// longer makes a likeness less for what one text is longer than the other by more than a letter.
+func longer(a, b string, s float64) float64 {
+	const price = 0.75
 	short, long := min(len(a), len(b))+1, max(len(a), len(b))
 	if short < long {
-		s *= 1 - longer*(1-float64(short)/float64(long))
+		s *= 1 - price*(1-float64(short)/float64(long))
 	}
 	return s
 }
@@ -131,7 +176,7 @@ func compare(a, b []token) int64 {
 
 // stretch is what a difference costs: spellings of one sound little, others much.
 func stretch(sim float64) float64 {
-	const slope = 3
+	const slope = 2
 	return slope * (1 - sim)
 }
 
@@ -142,12 +187,20 @@ func candidates(a, b []token) []pair {
 			if s := similar(a[i], b[j]); s > 0 {
 				pairs = append(pairs, pair{i, j, 1, 1, s, min(len(a[i].plain), len(b[j].plain))})
 			}
-			if i+1 < len(a) && long(b[j]) && fits(a[i], a[i+1], b[j]) {
+		}
+	}
+	for i := 0; i+1 < len(a); i++ {
+		for j := range b {
+			if long(b[j]) && fits(a[i], a[i+1], b[j]) {
 				if s := similar(joined(a[i], a[i+1]), b[j]); s > 0 {
 					pairs = append(pairs, pair{i, j, 2, 1, s, len(b[j].plain)})
 				}
 			}
-			if j+1 < len(b) && long(a[i]) && fits(b[j], b[j+1], a[i]) {
+		}
+	}
+	for j := 0; j+1 < len(b); j++ {
+		for i := range a {
+			if long(a[i]) && fits(b[j], b[j+1], a[i]) {
 				if s := similar(a[i], joined(b[j], b[j+1])); s > 0 {
 					pairs = append(pairs, pair{i, j, 1, 2, s, len(a[i].plain)})
 				}
@@ -159,8 +212,11 @@ func candidates(a, b []token) []pair {
 
 func long(t token) bool { return len(t.plain) > 3 }
 
-// fits tells whether two parts together have about the length of one.
+// fits tells whether two parts, none of them an initial, have about the length of one together.
 func fits(x, y, whole token) bool {
+	if x.initial() || y.initial() {
+		return false
+	}
 	sum := len(x.plain) + len(y.plain)
 	return sum <= len(whole.plain)+2 && sum >= len(whole.plain)-2
 }
