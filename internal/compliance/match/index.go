@@ -310,61 +310,65 @@ func (x *Index) alike(s *scratch, t token, take func(names []int32)) {
 
 // shape tells cheaply that two tokens cannot be alike.
 type shape struct {
-	fold, coarse outline
-	group        int16
-	abjad, bare  bool
+	fold, coarse, bare outline // bare and coarse are those of fold when the token has none
+	group              int16
+	abjad              bool
 }
 
-// outline is which letters a text has, and how many.
+// outline is how often a folded text has each letter, at most three times: three bits for each of sounds, of which as
+// many are set. So the bits that only one of two outlines has count the letters that only it has.
 type outline struct {
-	set    uint32
-	length int8
+	letters uint64
+	length  int8
 }
+
+// sounds are the letters that folded leaves.
+const sounds = "abdfghiklmnprstuv"
 
 func outlineOf(text string) outline {
 	l := outline{length: int8(min(len(text), 100))}
 	for i := range len(text) {
-		l.set |= 1 << (text[i] - 'a')
+		place := 3 * strings.IndexByte(sounds, text[i])
+		if place < 0 {
+			continue
+		}
+		l.letters |= (l.letters<<1 | 1<<place) & (7 << place)
 	}
 	return l
 }
 
 func shapeOf(t token) shape {
-	return shape{outlineOf(t.fold), outlineOf(cmp.Or(t.coarse, t.fold)), t.group, t.abjad, t.bare != ""}
+	return shape{outlineOf(t.fold), outlineOf(cmp.Or(t.coarse, t.fold)), outlineOf(cmp.Or(t.bare, t.fold)), t.group, t.abjad}
 }
 
 // apart tells that too many letters of one are not in the other.
 func (s shape) apart(o shape) bool {
-	return !s.free(o) && s.fold.differ(o.fold, 3, strange(s.fold, o.fold)) && s.coarse.differ(o.coarse, 3, strange(s.coarse, o.coarse))
+	return !s.free(o) && s.fold.apart(o.fold) && s.coarse.apart(o.coarse) && s.bare.apart(o.fold) && s.fold.apart(o.bare)
 }
 
-// free tells that the two may be alike by what their letters do not tell: one writes no vowels, or an article, or they
-// are one name in two languages.
-func (s shape) free(o shape) bool {
-	return s.abjad != o.abjad || s.bare || o.bare || s.group != 0 && s.group == o.group
-}
+// free tells that the two may be alike by what their letters do not tell: one writes no vowels, or they are one name in
+// two languages.
+func (s shape) free(o shape) bool { return s.abjad != o.abjad || s.group != 0 && s.group == o.group }
 
-// strange is how many letters of a text that sounds like another may not be in the other: as many as sameSound lets
-// edits be.
+// apart is differ by as much as sameSound lets edits be.
+func (l outline) apart(o outline) bool { return l.differ(o, 3, strange(l, o)) }
+
+// strange is how many letters of a text that sounds like another may not be in the other: two edits in seven letters make
+// a likeness of sameSound at best.
 func strange(a, b outline) int {
-	switch long := max(a.length, b.length); {
-	case long <= 6:
-		return 1
-	case long <= 10:
-		return 2
-	}
-	return 3
+	const edits, of = 2, 7
+	return max(1, edits*int(max(a.length, b.length))/of)
 }
 
 // differ tells whether two texts differ by more in length, or by more letters on one side.
 func (l outline) differ(o outline, length int8, strange int) bool {
 	d := l.length - o.length
-	return d > length || d < -length || bits.OnesCount32(l.set&^o.set) > strange || bits.OnesCount32(o.set&^l.set) > strange
+	return d > length || d < -length || bits.OnesCount64(l.letters&^o.letters) > strange || bits.OnesCount64(o.letters&^l.letters) > strange
 }
 
 // close tells that about all letters of one are in the other.
 func (s shape) close(o shape) bool {
-	return s.free(o) || !s.fold.differ(o.fold, 2, 1) || !s.coarse.differ(o.coarse, 2, 1)
+	return s.free(o) || !s.fold.differ(o.fold, 2, 1) || !s.coarse.differ(o.coarse, 2, 1) || !s.bare.differ(o.fold, 2, 1) || !s.fold.differ(o.bare, 2, 1)
 }
 
 // half finds the longer half of a token that is two words elsewhere.

@@ -178,9 +178,13 @@ func separates(r rune) bool {
 	return !unicode.IsLetter(r) && !unicode.Is(unicode.Mn, r) && !unicode.Is(unicode.Mc, r)
 }
 
-// articles takes the article from a word in Arabic script, where the two are written as one.
+// articles takes the article from a word in Arabic script, where the two are written as one, and writes the ending of
+// women's names in one of its two ways.
 func articles(w string) string {
 	const shortest = 3
+	if rest, ok := strings.CutSuffix(w, "ه"); ok && len([]rune(w)) > shortest {
+		w = rest + "ة"
+	}
 	for _, article := range []string{"وال", "ال"} {
 		if rest, ok := strings.CutPrefix(w, article); ok && len([]rune(rest)) >= shortest {
 			return rest

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/xrash/smetrics"
 )
@@ -13,7 +14,7 @@ import (
 const (
 	sameSound     = 0.80 // below it two tokens are different ones
 	abjadSound    = 0.93 // the consonants are the same, and one side writes no vowels
-	boneSound     = 0.93 // the consonants are the same but for their voice, and the vowels are alike: Pak, Bak
+	voiceSound    = 0.93 // nothing differs but whether consonants are voiced: Pak, Bak
 	coarseSound   = 0.95 // at most, when they are the same by what whole languages differ in
 	leastCoarse   = 0.88 // below it that says nothing
 	oneName       = 0.95 // given names that are one name in several languages
@@ -57,7 +58,7 @@ func similar(a, b token) float64 {
 		s = max(s, likeness(cmp.Or(a.bare, a.fold), b.fold), likeness(a.fold, cmp.Or(b.bare, b.fold)))
 	}
 	if s < coarseSound {
-		s = max(s, kinship(a, b, s > hopeless))
+		s = max(s, kinship(a, b))
 	}
 	if s < sameSound {
 		return 0
@@ -66,23 +67,41 @@ func similar(a, b token) float64 {
 }
 
 // kinship is how sure two tokens are one name in two languages, and 0 when nothing speaks for it.
-func kinship(a, b token, near bool) float64 {
+func kinship(a, b token) float64 {
 	switch {
 	case a.group != 0 && a.group == b.group:
 		return oneName
+	case unvoiced(a.fold, b.fold):
+		return voiceSound
 	case a.coarse != "" || b.coarse != "":
 		if s := likeness(cmp.Or(a.coarse, a.fold), cmp.Or(b.coarse, b.fold)); s >= leastCoarse {
 			return min(s, coarseSound)
 		}
 	}
-	if apart := len(a.fold) - len(b.fold); near && apart <= 1 && apart >= -1 && len(a.skel) > 1 && a.skel == b.skel {
-		return boneSound
-	}
 	return 0
 }
 
-// likeness is the mean of Jaro–Winkler, which is strong on beginnings, and of the share of letters that an edit leaves
-// alone, less for what one text is longer than the other.
+// unvoiced tells whether two folded texts are the same when consonants have no voice.
+func unvoiced(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	voiceless := func(c byte) byte {
+		if i := strings.IndexByte("bdgv", c); i >= 0 {
+			return "ptkf"[i]
+		}
+		return c
+	}
+	for i := range len(a) {
+		if voiceless(a[i]) != voiceless(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// likeness is the mean of Jaro–Winkler, which is strong on beginnings, and of the share of letters that no edit
+// touches, less for what one text is longer than the other.
 func likeness(a, b string) float64 {
 	if a == b {
 		return 1
@@ -92,8 +111,22 @@ func likeness(a, b string) float64 {
 	if most < sameSound { // whatever the distance is
 		return most
 	}
-	kept := 1 - float64(smetrics.WagnerFischer(a, b, 1, 1, 1))/long
-	return longer(a, b, (jw+kept)/2)
+	return longer(a, b, (jw+1-float64(edits(a, b))/long)/2)
+}
+
+// edits is how many letters have to be put in, taken out or replaced to make one text of the other. Two neighbours that
+// changed places are one edit when there is nothing else.
+func edits(a, b string) int {
+	for a != "" && b != "" && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	for a != "" && b != "" && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	if len(a) == 2 && len(b) == 2 && a[0] == b[1] && a[1] == b[0] {
+		return 1
+	}
+	return smetrics.WagnerFischer(a, b, 1, 1, 1)
 }
 
 // closeness is Jaro–Winkler, less for what one text is longer than the other.
