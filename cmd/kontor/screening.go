@@ -48,6 +48,9 @@ func (c screeningImport) Run(ctx context.Context, out io.Writer, log *slog.Logge
 			}
 			return err
 		}
+		if l.Unnamed > 0 {
+			log.Warn("persons without a name were left out of the list", "persons", l.Unnamed, "places", l.Places)
+		}
 		if c.JSON {
 			return printJSON(out, listedWatchlist(l, compliance.Progress{}))
 		}

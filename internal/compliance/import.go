@@ -77,6 +77,7 @@ func (s *Service) Import(ctx context.Context, source string, file io.Reader, few
 	if l.Date == "" {
 		l.Date = l.ImportedAt.UTC().Format(time.DateOnly)
 	}
+	l.Unnamed, l.Places = int64(sum.Unnamed), sum.Places
 	err = s.DB.Update(ctx, func(tx *db.Tx) error { return s.use(ctx, tx, &l, fewer) })
 	if err != nil {
 		return Watchlist{}, err
@@ -111,6 +112,7 @@ func (s *Service) use(ctx context.Context, tx *db.Tx, l *Watchlist, fewer bool) 
 	return audit.Write(tx, audit.Entry{
 		Actor: audit.Actor(ctx), Action: "screening.import", Object: l.ID.String(), Details: map[string]any{
 			"source": l.Source, "format": l.Format, "date": l.Date, "hash": l.Hash, "entities": l.Entities, "skipped": l.Skipped,
+			"unnamed": l.Unnamed, "unnamedPlaces": l.Places,
 		},
 	})
 }

@@ -37,6 +37,8 @@ type Watchlist struct {
 	Entities   int64  // persons
 	Skipped    int64  // entries that are no persons
 	ImportedAt time.Time
+	Unnamed    int64    // persons without a name; known at the import only, afterwards they are in the audit log
+	Places     []string // where the first of them stand in the file
 
 	parts, number int64
 }

@@ -66,7 +66,7 @@ func (s *Service) listed(l *lists, sub Subject) []Finding {
 			Kind: kind, Ref: h.List + ":" + h.ID, Score: h.Score,
 			Text: fmt.Sprintf("%s is like %s of the list %s.", h.Spelling, h.Matched, h.List),
 			Match: &Match{
-				List: h.List, Entity: h.ID, Name: h.Names[0], Matched: h.Matched, Spelling: h.Spelling, Aliases: h.Names[1:],
+				List: h.List, Entity: h.ID, Name: h.Names[0], Matched: h.Matched, Spelling: h.Spelling, Aliases: slices.Concat(h.Names[1:], h.Weak),
 				BirthDates: h.Births, Countries: h.Countries, Programmes: h.Programmes, Evidence: h.Evidence,
 			},
 		})

@@ -47,7 +47,7 @@ type name struct {
 func Build(entities []Listed) *Index {
 	x := &Index{entities: entities, byPlain: map[string]int32{}, byKey: map[string][]int32{}}
 	for e, entity := range entities {
-		for s, spelling := range entity.Names {
+		for s, spelling := range slices.Concat(entity.Names, entity.Weak) {
 			parts := tokens(spelling)
 			if len(parts) == 0 {
 				continue
@@ -141,7 +141,7 @@ type Hit struct {
 	Score    int64    // Threshold to 100
 	Matched  string   // the entity's spelling that fits best
 	Spelling string   // the person's spelling that it fits
-	Evidence []string // what speaks for it and against it, beside the name
+	Evidence []string // what speaks for it and against it, beside the letters
 }
 
 // Search finds the entities that the person may be, the surest first, and at most 20.
@@ -155,10 +155,14 @@ func (x *Index) search(p Person, least int64) []Hit {
 			continue
 		}
 		for _, n := range x.promising(parts) {
-			score := compare(parts, x.tokens(n))
-			if score > best[n.entity].Score {
-				entity := x.entities[n.entity]
-				best[n.entity] = Hit{Listed: entity, Score: score, Matched: entity.Names[n.spelling], Spelling: spelling}
+			h := Hit{Listed: x.entities[n.entity], Score: compare(parts, x.tokens(n)), Spelling: spelling}
+			if named := int(n.spelling) - len(h.Names); named < 0 {
+				h.Matched = h.Names[n.spelling]
+			} else {
+				h.Matched, h.Score, h.Evidence = h.Weak[named], h.Score-weakName, []string{"the list itself calls this spelling weak"}
+			}
+			if h.Score > best[n.entity].Score {
+				best[n.entity] = h
 			}
 		}
 	}

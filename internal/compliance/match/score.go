@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/xrash/smetrics"
@@ -27,11 +28,13 @@ const (
 	extraMost   = 24
 	oneToken    = 60 // at most, when only one part of several is the same
 	oneInitial  = 80 // at most, when it is one part and an initial
+	weakName    = 8  // a spelling that the list calls weak must fit better
 	sameBirth   = 6
 	sameYear    = 3
 	otherBirth  = 20
 	sameCountry = 2
 	nearYears   = 2 // lists are often wrong by so much
+	aboutYears  = 5 // the same, when the list says "about"
 )
 
 // similar compares two tokens: 1 is the same, 0 is different. The sounds and the letters decide, less for what one is
@@ -297,22 +300,32 @@ func extraCost(all []token, used []bool) (points float64) {
 	return points
 }
 
-// birthEvidence weighs birth dates: those of a list against the one of a person.
+// birthEvidence weighs birth dates: those of a list (watchlist.Entity) against the one of a person.
 func birthEvidence(listed []string, born string) (points int64, text string) {
 	const year, day = len("2006"), len("2006-01-02")
-	if len(born) != day || len(listed) == 0 {
+	bornIn, ok := yearOf(born)
+	if len(born) != day || !ok {
 		return 0, ""
 	}
-	closest := math.MaxInt
+	closest, near := math.MaxInt, false
 	for _, l := range listed {
+		from, ok := yearOf(l)
 		if l == born {
 			return sameBirth, "the birth date is the same"
 		}
-		if len(l) < year {
+		if !ok {
 			continue
 		}
-		closest = min(closest, distance(l[:year], born[:year]))
-		if l[:year] == born[:year] && len(l) == year {
+		to, allowed := from, nearYears
+		switch {
+		case len(l) == year+1: // about
+			allowed = aboutYears
+		case len(l) == 2*year+1: // between
+			to, _ = yearOf(l[year+1:])
+		}
+		apart := max(from-bornIn, bornIn-to, 0)
+		closest, near = min(closest, apart), near || apart <= allowed
+		if apart == 0 && (len(l) == year || len(l) == year+1) {
 			points, text = sameYear, "the year of birth is the same"
 		}
 	}
@@ -321,18 +334,18 @@ func birthEvidence(listed []string, born string) (points int64, text string) {
 		return points, text
 	case closest == math.MaxInt:
 		return 0, ""
-	case closest > nearYears:
+	case !near:
 		return -otherBirth, fmt.Sprintf("the birth date is another one, by %d years", closest)
 	}
 	return 0, "the birth date is another one, but near"
 }
 
-func distance(a, b string) int {
-	var x, y int
-	_, errX := fmt.Sscanf(a, "%d", &x)
-	_, errY := fmt.Sscanf(b, "%d", &y)
-	if errX != nil || errY != nil {
-		return math.MaxInt
+// yearOf reads the year that a date begins with.
+func yearOf(date string) (int, bool) {
+	const year = 4
+	if len(date) < year {
+		return 0, false
 	}
-	return max(x-y, y-x)
+	n, err := strconv.Atoi(date[:year])
+	return n, err == nil
 }

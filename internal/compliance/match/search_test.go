@@ -129,6 +129,37 @@ func TestBirthDatesSupportOrContradict(t *testing.T) {
 	}
 }
 
+// What lists say of a birth date that they do not know, and spellings that they call weak.
+func TestDoubtfulEvidenceCountsLess(t *testing.T) {
+	t.Parallel()
+	x := match.Build([]match.Listed{{List: "test", Entity: watchlist.Entity{
+		ID: "1", Names: []string{"Sample Ofsomebody"}, Weak: []string{"Abu Placeholder Specimen"}, Births: []string{"1950~", "1962/1970"},
+	}}})
+	for _, c := range []struct {
+		name, born string
+		score      int64
+	}{
+		{"Sample Ofsomebody", "1950-05-05", 100},
+		{"Sample Ofsomebody", "1945-05-05", 100}, // about
+		{"Sample Ofsomebody", "1944-05-05", 0},   // not about
+		{"Sample Ofsomebody", "1957-05-05", 0},
+		{"Sample Ofsomebody", "1960-05-05", 100}, // near
+		{"Sample Ofsomebody", "1966-05-05", 100}, // between
+		{"Sample Ofsomebody", "1973-05-05", 0},
+		{"Abu Placeholder Specimen", "", 92},
+		{"Abu Placeholder Specimen", "1950-01-01", 95},
+		{"Abu Plaseholdar Specimen", "", 0}, // a weak spelling that does not quite fit
+	} {
+		hits := x.Search(match.Person{Names: []string{c.name}, BirthDate: c.born})
+		switch {
+		case c.score == 0 && len(hits) != 0, c.score > 0 && (len(hits) != 1 || hits[0].Score != c.score):
+			t.Errorf("%s, %s: %s", c.name, c.born, shown(hits))
+		case c.score == 92 && (hits[0].Matched != c.name || !slices.Contains(hits[0].Evidence, "the list itself calls this spelling weak")):
+			t.Errorf("%+v", hits[0])
+		}
+	}
+}
+
 // FuzzSearch feeds the comparison with what people could write into a form.
 func FuzzSearch(f *testing.F) {
 	for _, seed := range []string{"", " ", "'", "O", "\xff", "al", "Xi Ce Shi", "ʼ ʼ", "ـــ", "a b c d e f g h i j k l m n o p", "عبدالله", "ﷺ", "🙂 Test"} {

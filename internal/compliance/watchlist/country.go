@@ -13,7 +13,10 @@ var countryNames = sync.OnceValue(func() map[string]string {
 	names := map[string]string{
 		"russia": "RU", "russian federation": "RU", "iran (islamic republic of)": "IR", "islamic republic of iran": "IR",
 		"syrian arab republic": "SY", "democratic people's republic of korea": "KP", "korea, north": "KP", "korea, south": "KR",
-		"republic of korea": "KR", "burma": "MM", "democratic republic of the congo": "CD", "congo, democratic republic of the": "CD",
+		"republic of korea": "KR", "türkiye": "TR", "palestine": "PS", "cabo verde": "CV", "czech republic": "CZ", "eswatini": "SZ",
+		"north macedonia": "MK", "brunei darussalam": "BN", "holy see": "VA", "micronesia (federated states of)": "FM",
+		"bolivia (plurinational state of)": "BO", "democratic republic of congo": "CD", "congo (democratic republic of)": "CD",
+		"gaza": "PS", "west bank": "PS", "burma": "MM", "democratic republic of the congo": "CD", "congo, democratic republic of the": "CD",
 		"united republic of tanzania": "TZ", "viet nam": "VN", "lao people's democratic republic": "LA", "turkey": "TR",
 		"palestinian": "PS", "state of palestine": "PS", "bosnia and herzegovina": "BA", "cote d ivoire": "CI", "cote d'ivoire": "CI",
 		"republic of moldova": "MD", "united kingdom of great britain and northern ireland": "GB", "united states of america": "US",
@@ -24,10 +27,12 @@ var countryNames = sync.OnceValue(func() map[string]string {
 		for b := 'A'; b <= 'Z'; b++ {
 			code := string([]rune{a, b})
 			region, err := language.ParseRegion(code)
-			if err != nil || !region.IsCountry() || region.String() != code {
+			if err != nil || !region.IsCountry() || region.String() != code || region.Canonicalize() != region {
 				continue
 			}
-			names[strings.ToLower(english.Name(region))] = code
+			if name := english.Name(region); name != "" { // former countries have none
+				names[strings.ToLower(name)] = code
+			}
 		}
 	}
 	return names
@@ -44,5 +49,15 @@ func country(text string) string {
 		}
 		return ""
 	}
-	return countryNames()[strings.ToLower(text)]
+	return countryNamed(text)
+}
+
+// countryNamed reads a country's English name, in lists that have no codes: where they write "na", nothing is known.
+func countryNamed(text string) string {
+	return countryNames()[strings.ToLower(strings.TrimSpace(text))]
+}
+
+// countryOfPlace reads the country at the end of a place: "Somewhere, Some Province, Iraq".
+func countryOfPlace(text string) string {
+	return countryNamed(text[strings.LastIndexByte(text, ',')+1:])
 }

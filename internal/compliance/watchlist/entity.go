@@ -15,7 +15,8 @@ type Entity struct {
 	ID         string   `json:"i"`           // the list's own
 	Kind       string   `json:"k"`           // Sanction, Political, Listed
 	Names      []string `json:"n"`           // all spellings in all scripts; the first is the main one
-	Births     []string `json:"b,omitempty"` // YYYY, YYYY-MM or YYYY-MM-DD; several when the list is not sure
+	Weak       []string `json:"w,omitempty"` // spellings that the list itself calls weak, or of low quality
+	Births     []string `json:"b,omitempty"` // as in ISO 8601-2: YYYY, YYYY-MM, YYYY-MM-DD, YYYY~ (about), YYYY/YYYY (between)
 	Countries  []string `json:"c,omitempty"` // ISO 3166-1 alpha-2
 	Programmes []string `json:"p,omitempty"` // why the person is listed, in the list's own words
 }

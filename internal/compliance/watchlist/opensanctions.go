@@ -70,27 +70,65 @@ func readTargets(in io.Reader, t *taker) error {
 			e.Kind, e.Programmes = Sanction, divided(row[sanctions])
 		}
 		e.Names = append([]string{strings.Clone(row[name])}, divided(row[aliases])...)
-		for _, b := range divided(row[birth]) {
-			e.Births = append(e.Births, day(b, "2006-01-02", "2006-01", "2006"))
-		}
-		for _, c := range divided(row[countries]) {
-			e.Countries = append(e.Countries, country(c))
-		}
-		if err := t.entity(e); err != nil {
+		e.Births, e.Countries = dates(divided(row[birth])), codes(divided(row[countries]))
+		line, _ := r.FieldPos(0)
+		if err := t.entity(e, fmt.Sprintf("at line %d", line)); err != nil {
 			return err
 		}
 	}
 }
 
-func divided(cell string) []string { return strings.Split(strings.Clone(cell), ";") }
+// divided reads a cell of several values: a row of CSV in its turn, divided by semicolons, so that a value with a
+// semicolon or a quotation mark in it stands in quotation marks.
+func divided(cell string) []string {
+	cell = strings.Clone(cell)
+	if !strings.Contains(cell, `"`) {
+		return strings.Split(cell, ";")
+	}
+	r := csv.NewReader(strings.NewReader(cell))
+	r.Comma, r.LazyQuotes = ';', true
+	values, err := r.Read()
+	if err != nil {
+		return nil // it is empty
+	}
+	return values
+}
 
+func dates(texts []string) (all []string) {
+	for _, t := range texts {
+		all = append(all, day(t, "2006-01-02", "2006-01", "2006"))
+	}
+	return all
+}
+
+func codes(texts []string) (all []string) {
+	for _, t := range texts {
+		all = append(all, country(t))
+	}
+	return all
+}
+
+// ftmEntity is what is read of an entity of FollowTheMoney. What else it has, other entities inside of it in the nested
+// form too, is passed over.
 type ftmEntity struct {
-	ID         string              `json:"id"`
-	Caption    string              `json:"caption"`
-	Schema     string              `json:"schema"`
-	Target     *bool               `json:"target"`
-	LastSeen   string              `json:"last_seen"`
-	Properties map[string][]string `json:"properties"`
+	ID         string `json:"id"`
+	Caption    string `json:"caption"`
+	Schema     string `json:"schema"`
+	Target     *bool  `json:"target"`
+	LastSeen   string `json:"last_seen"`
+	Properties struct {
+		Name         []string `json:"name"`
+		Alias        []string `json:"alias"`
+		WeakAlias    []string `json:"weakAlias"`
+		PreviousName []string `json:"previousName"`
+		BirthDate    []string `json:"birthDate"`
+		Country      []string `json:"country"`
+		Citizenship  []string `json:"citizenship"`
+		Nationality  []string `json:"nationality"`
+		Topics       []string `json:"topics"`
+		Program      []string `json:"program"`
+		ProgramID    []string `json:"programId"`
+	} `json:"properties"`
 }
 
 func readEntities(in io.Reader, t *taker) error {
@@ -109,13 +147,13 @@ func readEntities(in io.Reader, t *taker) error {
 			return fmt.Errorf("line %d is not an entity: %w", number, err)
 		}
 		t.summary.Date = max(t.summary.Date, dateOf(x.LastSeen))
-		topics := x.Properties["topics"]
+		topics := x.Properties.Topics
 		target := x.Target == nil || *x.Target
 		if !person(x.Schema) || !target && len(topics) == 0 {
 			t.skip()
 			continue
 		}
-		if err := t.entity(x.entity()); err != nil {
+		if err := t.entity(x.entity(), fmt.Sprintf("at line %d", number)); err != nil {
 			return err
 		}
 	}
@@ -127,15 +165,11 @@ func readEntities(in io.Reader, t *taker) error {
 
 func (x ftmEntity) entity() Entity {
 	p := x.Properties
-	e := Entity{ID: x.ID, Kind: kindOf(p["topics"]), Programmes: slices.Concat(p["topics"], p["programId"], p["program"])}
-	e.Names = slices.Concat([]string{x.Caption}, p["name"], p["alias"], p["weakAlias"], p["previousName"])
-	for _, b := range p["birthDate"] {
-		e.Births = append(e.Births, day(b, "2006-01-02", "2006-01", "2006"))
+	return Entity{
+		ID: x.ID, Kind: kindOf(p.Topics), Programmes: slices.Concat(p.Topics, p.ProgramID, p.Program),
+		Names: slices.Concat([]string{x.Caption}, p.Name, p.Alias, p.PreviousName), Weak: p.WeakAlias,
+		Births: dates(p.BirthDate), Countries: codes(slices.Concat(p.Country, p.Citizenship, p.Nationality)),
 	}
-	for _, c := range slices.Concat(p["country"], p["citizenship"], p["nationality"]) {
-		e.Countries = append(e.Countries, country(c))
-	}
-	return e
 }
 
 // kindOf tells why somebody is listed, by topics of OpenSanctions.

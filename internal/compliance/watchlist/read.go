@@ -13,14 +13,16 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of what is read. The whole of OpenSanctions is about 2 GB as entities.
+// Limits of what is read. The whole of OpenSanctions is some gigabytes as entities.
 const (
-	MaxFile     = 4 << 30 // bytes
+	MaxFile     = 8 << 30 // bytes
 	maxEntry    = 4 << 20 // bytes of one entry
 	maxDepth    = 24      // nesting of elements or objects
-	maxNames    = 200     // spellings of one entry; more are left out
+	maxNames    = 500     // spellings of one entry; more are left out
 	maxSpelling = 300     // characters of one; longer ones are left out
 	maxEntities = 5_000_000
+	mostUnnamed = 1 // per cent of the persons of a list; more, and its form is not the known one
+	mostPlaces  = 5 // of persons without a name that are told
 )
 
 // The sources of lists, as they are named in commands.
@@ -36,11 +38,13 @@ var Sources = []string{OpenSanctions, EU, UN, OFAC}
 
 // Summary is what was read.
 type Summary struct {
-	Format   string // "OpenSanctions targets.simple.csv" …
-	Date     string // when the source made the list, YYYY-MM-DD; empty when the file does not say
-	Hash     string // SHA-256 of the file, in hexadecimal
-	Entities int    // persons that were taken
-	Skipped  int    // entries that are no persons, or have no name
+	Format   string   // "OpenSanctions targets.simple.csv" …
+	Date     string   // when the source made the list, YYYY-MM-DD; empty when the file does not say
+	Hash     string   // SHA-256 of the file, in hexadecimal
+	Entities int      // persons that were taken
+	Skipped  int      // entries that are no persons
+	Unnamed  int      // persons without a name that could be compared
+	Places   []string // where the first of them stand
 }
 
 // Read reads a list of a source from its published file, and hands out each person. It recognises the form by
@@ -66,7 +70,11 @@ func Read(source string, r io.Reader, take func(Entity) error) (Summary, error) 
 		m.entry()
 		_, err = io.Copy(io.Discard, unlimited{m})
 	}
-	if err == nil && t.summary.Entities == 0 {
+	switch {
+	case err != nil:
+	case t.summary.Unnamed*100 > mostUnnamed*(t.summary.Entities+t.summary.Unnamed):
+		err = fmt.Errorf("%d of its persons have no name, the first %s: its form is not the one that is known", t.summary.Unnamed, t.summary.Places[0])
+	case t.summary.Entities == 0:
 		err = errors.New("the file has no entry of a person")
 	}
 	if err != nil {
@@ -89,15 +97,28 @@ func (t *taker) skip() {
 	t.summary.Skipped++
 }
 
-// entity hands out a person, when there is a name and an id.
-func (t *taker) entity(e Entity) error {
+// entity hands out a person, when there is a name. at tells where in the file it stands.
+func (t *taker) entity(e Entity, at string) error {
 	e.ID = strings.TrimSpace(e.ID)
-	e.Names, e.Births, e.Countries, e.Programmes = spellings(e.Names), distinct(e.Births), distinct(e.Countries), distinct(e.Programmes)
-	if e.ID == "" || len(e.Names) == 0 {
-		t.skip()
-		return nil
+	e.Names, e.Weak = spellings(e.Names), spellings(e.Weak)
+	e.Births, e.Countries, e.Programmes = distinct(e.Births), distinct(e.Countries), distinct(e.Programmes)
+	e.Weak = slices.DeleteFunc(e.Weak, func(n string) bool { return slices.Contains(e.Names, n) })
+	if len(e.Names) == 0 { // then they are all there is
+		e.Names, e.Weak = e.Weak, nil
 	}
 	t.meter.entry()
+	switch {
+	case e.ID == "":
+		return fmt.Errorf("the person %s has no id", at)
+	case len(e.Names) == 0:
+		if t.summary.Unnamed++; len(t.summary.Places) < mostPlaces {
+			t.summary.Places = append(t.summary.Places, at)
+		}
+		return nil
+	}
+	if len(e.Weak) == 0 {
+		e.Weak = nil
+	}
 	if t.summary.Entities++; t.summary.Entities > maxEntities {
 		return fmt.Errorf("it has more than %d persons", maxEntities)
 	}
@@ -173,7 +194,7 @@ func day(text string, layouts ...string) string {
 		switch layout {
 		case "2006":
 			return at.Format("2006")
-		case "2006-01", "Jan 2006":
+		case "2006-01", "2006-1", "Jan 2006":
 			return at.Format("2006-01")
 		}
 		return at.Format("2006-01-02")
@@ -181,17 +202,23 @@ func day(text string, layouts ...string) string {
 	return ""
 }
 
-// years is a range of years as single ones, when it is short enough to say anything.
-func years(from, to string) []string {
-	const longest = 5
-	a, errA := time.Parse("2006", strings.TrimSpace(from))
-	b, errB := time.Parse("2006", strings.TrimSpace(to))
-	if errA != nil || errB != nil || b.Year()-a.Year() > longest {
-		return nil
+// about is a date of which only the year is meant, and not quite: "1965~".
+func about(date string) string {
+	const year = 4
+	if len(date) < year {
+		return ""
 	}
-	var all []string
-	for y := a.Year(); y <= b.Year(); y++ {
-		all = append(all, fmt.Sprintf("%04d", y))
+	return date[:year] + "~"
+}
+
+// between is a range of years: "1962/1964", or the year when it is one. Empty when it is none.
+func between(from, to string) string {
+	from, to = day(from, "2006"), day(to, "2006")
+	switch {
+	case from == "" || to == "" || to < from:
+		return ""
+	case from == to:
+		return from
 	}
-	return all
+	return from + "/" + to
 }

@@ -28,23 +28,38 @@ func TestPublishedFormsAreRead(t *testing.T) {
 		want                       []watchlist.Entity
 	}{
 		{watchlist.EU, "eu.xml", "EU consolidated list, XML 1.1", "2026-03-02", 1, []watchlist.Entity{
-			{"EU.1.1", "SANCTION", []string{"Sample Of Somebody", russian}, []string{"1961-04-28", "1962"}, []string{"SY", "XK"}, []string{"TEST"}},
-			{"103", "SANCTION", []string{"Second Specimen"}, nil, nil, nil},
+			{
+				"EU.1.1", "SANCTION", []string{"Sample Of Somebody", russian}, []string{"The Sample", "Somebody Nobody"},
+				[]string{"1961-04-28", "1963~", "1962-07", "1953/1958"}, []string{"SY", "IQ", "XK"}, []string{"TEST"},
+			},
+			{"103", "SANCTION", []string{"Second Specimen"}, nil, nil, nil, nil},
 		}},
 		{watchlist.UN, "un.xml", "UN consolidated list, XML", "2026-03-03", 1, []watchlist.Entity{
-			{"TSi.001", "SANCTION", []string{"SAMPLE OF SOMEBODY", "عينة أحدهم", "Example Somebody"}, []string{"1961-04-28", "1963", "1964"}, []string{"IR"}, []string{"Test"}},
+			{
+				"TSi.001", "SANCTION", []string{"SAMPLE OF SOMEBODY", "عينة أحدهم", "SOMEBODY, Example", "Another Somebody", "Other Somebody"},
+				[]string{"The Sample"}, []string{"1961-04-28", "1962", "1968~", "1950/1970", "1973~"}, []string{"IR", "TR"}, []string{"Test"},
+			},
 		}},
 		{watchlist.OFAC, "sdn.xml", "OFAC SDN list, XML", "2026-03-04", 1, []watchlist.Entity{
-			{"90001", "SANCTION", []string{"Sample Of SOMEBODY", "Example SOMEBODY"}, []string{"1961-04-28", "1963", "1965", "1966"}, []string{"RU"}, []string{"TEST"}},
+			{
+				"90001", "SANCTION", []string{"Sample Of SOMEBODY", "Example SOMEBODY", "Sample FORMER"}, []string{"THE SAMPLE"},
+				[]string{"1961-04-28", "1963~", "1965/1966", "1979/1982", "1971", "1964-07"}, []string{"RU", "KP", "IQ"}, []string{"TEST", "TEST2"},
+			},
 		}},
 		{watchlist.OpenSanctions, "targets.simple.csv", "OpenSanctions targets.simple.csv", "2026-03-05", 1, []watchlist.Entity{
-			{"NK-test1", "SANCTION", []string{"Sample Of Somebody", russian, "Example Somebody"}, []string{"1961-04-28", "1962"}, []string{"RU", "SY"}, []string{"Invented sanctions"}},
-			{"NK-test2", "PEP", []string{"Exposed Specimen"}, []string{"1970-05"}, []string{"LT"}, nil},
+			{
+				"NK-test1", "SANCTION", []string{"Sample Of Somebody", "Example Somebody", `Somebody; the "Sample"`, russian}, nil,
+				[]string{"1961-04-28", "1962"}, []string{"RU", "SY"}, []string{"Invented sanctions - 2026-01-02"},
+			},
+			{"NK-test2", "PEP", []string{"Exposed Specimen"}, nil, []string{"1970-05"}, []string{"LT"}, nil},
 		}},
-		{watchlist.OpenSanctions, "entities.ftm.json", "OpenSanctions entities, JSON lines", "2026-03-05", 2, []watchlist.Entity{
-			{"NK-test1", "SANCTION", []string{"Sample Of Somebody", russian, "Example Somebody"}, []string{"1961-04-28"}, []string{"RU"}, []string{"role.pep", "sanction"}},
-			{"NK-test2", "PEP", []string{"Exposed Specimen"}, nil, nil, []string{"role.pep"}},
-			{"NK-test5", "LISTED", []string{"Wanted Specimen"}, nil, nil, []string{"crime"}},
+		{watchlist.OpenSanctions, "entities.ftm.json", "OpenSanctions entities, JSON lines", "2026-03-05", 3, []watchlist.Entity{
+			{
+				"NK-test1", "SANCTION", []string{"Sample Of Somebody", russian, "Example Somebody", "Former Somebody"}, []string{"The Sample"},
+				[]string{"1961-04-28"}, []string{"RU"}, []string{"role.pep", "sanction", "TEST"},
+			},
+			{"NK-test2", "PEP", []string{"Exposed Specimen"}, nil, nil, nil, []string{"role.pep"}},
+			{"NK-test5", "LISTED", []string{"Wanted Specimen"}, nil, nil, nil, []string{"crime"}},
 		}},
 	} {
 		f, err := os.Open("testdata/" + c.file)
@@ -94,6 +109,11 @@ func TestOtherFilesAreRefusedWithTheReason(t *testing.T) {
 		"no entity":        {watchlist.OpenSanctions, `{"id":1}`, "line 1 is not an entity"},
 		"line cut off":     {watchlist.OpenSanctions, `{"id":"1","schema":"Person"`, "line 1 is not an entity"},
 		"nested objects":   {watchlist.OpenSanctions, `{"id":` + strings.Repeat("[", 100), "line 1 is nested"},
+		"no id":            {watchlist.UN, "<CONSOLIDATED_LIST>\n<INDIVIDUAL><FIRST_NAME>A</FIRST_NAME></INDIVIDUAL></CONSOLIDATED_LIST>", "the entry at line 2, column 13: the person at line 2, column 13 has no id"},
+		"broken entry":     {watchlist.EU, "<export>\n<sanctionEntity></sanctionEntity>\n<sanctionEntity><a></b></sanctionEntity></export>", "the entry at line 3, column 17: XML syntax error"},
+		"no id in csv":     {watchlist.OpenSanctions, csvHead + "1,Person,A,,,,\n,Person,B,,,,\n", "the person at line 3 has no id"},
+		"other names":      {watchlist.UN, "<CONSOLIDATED_LIST><INDIVIDUAL><DATAID>1</DATAID><NAME>A</NAME></INDIVIDUAL></CONSOLIDATED_LIST>", "1 of its persons have no name, the first at line 1, column 32"},
+		"advanced":         {watchlist.OFAC, "<Sanctions></Sanctions>", `begins with the element "Sanctions"`},
 		"a very long line": {watchlist.OpenSanctions, `{"id":"` + strings.Repeat("x", 5<<20) + `"}`, "an entry is larger"},
 	} {
 		_, _, err := read(c.source, strings.NewReader(c.content))
@@ -121,6 +141,20 @@ func TestAListIsNotKeptInMemory(t *testing.T) {
 	})
 	if err != nil || sum.Entities != 60_000 || last != "id-59999" {
 		t.Errorf("%+v, %s, %v", sum, last, err)
+	}
+}
+
+// A person without a name is left out, and told of, as long as there are few.
+func TestPersonsWithoutANameAreCounted(t *testing.T) {
+	t.Parallel()
+	var file strings.Builder
+	file.WriteString("id,schema,name,aliases,birth_date,countries,sanctions\n1,Person,,,,,\n")
+	for i := range 200 {
+		fmt.Fprintf(&file, "id-%d,Person,Sample %d,,,,\n", i, i)
+	}
+	all, sum, err := read(watchlist.OpenSanctions, strings.NewReader(file.String()))
+	if err != nil || len(all) != 200 || sum.Unnamed != 1 || sum.Skipped != 0 || !reflect.DeepEqual(sum.Places, []string{"at line 2"}) {
+		t.Errorf("%+v, %d persons, %v", sum, len(all), err)
 	}
 }
 
