@@ -21,7 +21,7 @@ var (
 	// uncountSent finds no row when there is no limit.
 	uncountSent = db.NewCommand(`UPDATE sepa_day SET counted = counted - $4 WHERE partner_id = $1 AND owner_id = $2 AND day = $3`)
 	sweepSent   = db.NewCommand(`DELETE FROM sepa_day WHERE partner_id = $1 AND owner_id = $2 AND day < $3`)
-	selectUsed   = db.NewQuery(`SELECT earlier + counted FROM sepa_day WHERE partner_id = $1 AND owner_id = $2 AND day = $3`)
+	selectUsed  = db.NewQuery(`SELECT earlier + counted FROM sepa_day WHERE partner_id = $1 AND owner_id = $2 AND day = $3`)
 )
 
 // What is sent counts, whatever comes back; it is read where it was not counted, on the day on which a limit is set.

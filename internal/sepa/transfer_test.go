@@ -305,3 +305,27 @@ func TestTransferIsSentOnceAcrossCrashes(t *testing.T) {
 		})
 	}
 }
+
+// A bank may tell of a payment's return before its debit, and of what it booked before what it executed.
+func TestLinesOfAStatementMayStandInAnyOrder(t *testing.T) {
+	t.Parallel()
+	for _, engine := range []db.Engine{db.SQLite, db.Postgres} {
+		t.Run(string(engine), func(t *testing.T) {
+			t.Parallel()
+			s := newSender(t, dbtest.Target(t, engine), &crash{})
+			transfer := s.accept()
+			s.until(func() error { return s.sepa.send(t.Context(), sendJob(transfer)) })
+			later := time.Date(2026, 3, 3, 0, 0, 0, 0, time.UTC)
+			line := Entry{Account: "LT121000011101001000", EndToEnd: EndToEnd(transfer.ID), Reason: "AC04"}
+			debit, back := line, line
+			debit.Reference, debit.Amount, debit.Day = "debit", money.New(-40_00, s.sepa.euro), later.AddDate(0, 0, -1)
+			back.Reference, back.Amount, back.Day, back.Returned = "return", money.New(39_50, s.sepa.euro), later, true
+			s.twice(func() error { return s.sepa.Book(t.Context(), []Entry{back, debit, back}) })
+			s.twice(func() error { return s.applyAll() })
+			s.twice(func() error {
+				return s.sepa.Report(t.Context(), []Status{{EndToEnd: line.EndToEnd, Reason: "AC04"}, {EndToEnd: line.EndToEnd, Settled: true}})
+			})
+			s.want(TransferReturned, cashes-1_50)
+		})
+	}
+}

@@ -251,24 +251,37 @@ func TestUnreadableFilesGoToQuarantineWithTheReason(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		start, end := strings.Index(good, "<Ntfctn>"), strings.Index(good, "</BkToCstmrDbtCdtNtfctn>")
+		another := strings.Replace(good[start:end], string(ourAccount), string(otherAccount), 1)
+		both := good[:end] + another + good[end:]
+		if good == both || another == good[start:end] {
+			t.Fatal("the statement has another form")
+		}
 		x := newExchange(t, d)
+		taken := ""
 		bomb := `<!DOCTYPE d [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><Document>&b;</Document>`
 		for name, c := range map[string]struct {
 			content string
 			reason  string
 		}{
 			"another account":   {string(statement(t, otherAccount, "M1", "R1")), "another account"},
-			"truncated":         {good[:len(good)/2], "not a message that can be read"},
+			"ours and another":  {both, "another account"},
+			"truncated":         {good[:len(good)/2], "it ends in the middle"},
+			"truncated late":    {strings.TrimSuffix(good, "</Document>\n"), "it ends in the middle"},
 			"empty":             {"", "not a message that can be read"},
-			"a bomb":            {bomb, "not a message that can be read"},
+			"a bomb":            {bomb, "a DTD"},
+			"wrong number":      {strings.Replace(good, "<NbOfNtries>1", "<NbOfNtries>2", 1), "wrong control sum"},
 			"of ours":           {string(pain), "unknown kind"},
 			"another currency":  {strings.Replace(good, `Amt Ccy="EUR"`, `Amt Ccy="USD"`, 1), "not in euros"},
 			"wrong control sum": {strings.Replace(good, "<Sum>12.34", "<Sum>12.35", 1), "wrong control sum"},
 			"no xml":            {"%PDF-1.7", "not a message that can be read"},
 		} {
 			x.arrive("a\nname.xml", []byte(c.content))
+			next := fmt.Sprint("N", len(taken)) // comes with it, and is taken all the same
+			x.arrive("next.xml", statement(t, ourAccount, next, next))
+			taken = strings.TrimSpace(taken + " " + next)
 			x.look()
-			x.want(0, 0, 1)
+			x.want(0, len(strings.Fields(taken)), 1)
 			for _, path := range x.names(quarantineFolder) {
 				text, err := os.ReadFile(path)
 				if err := os.Remove(path); err != nil {
@@ -281,8 +294,8 @@ func TestUnreadableFilesGoToQuarantineWithTheReason(t *testing.T) {
 					t.Errorf("%s: the reason is %q (%v)", name, text, err)
 				}
 			}
-			if got := x.told.tells(); got != "" {
-				t.Errorf("%s: booked %q", name, got)
+			if got := x.told.tells(); got != taken {
+				t.Errorf("%s: booked %q, want %q", name, got, taken)
 			}
 		}
 	})

@@ -30,13 +30,18 @@ func decode(r io.Reader, size int64, into any) error {
 		return nil
 	case limited.left < 0, errors.Is(err, ErrSize):
 		return ErrSize
+	case errors.Is(err, ErrForm):
+		return err
 	}
 	// The decoder's error may quote the document, which is nobody's business.
 	var syntax *xml.SyntaxError
-	if errors.As(err, &syntax) {
-		return fmt.Errorf("%w: line %d", ErrForm, syntax.Line)
+	switch {
+	case !errors.As(err, &syntax):
+		return ErrForm
+	case syntax.Msg == "unexpected EOF": // the words of encoding/xml
+		return fmt.Errorf("%w: it ends in the middle", ErrForm)
 	}
-	return ErrForm
+	return fmt.Errorf("%w: line %d", ErrForm, syntax.Line)
 }
 
 // limitedReader fails behind a number of bytes, where io.LimitReader would end.
