@@ -84,7 +84,7 @@ func positive(flag string, numbers ...int) error {
 type benchTransfer struct {
 	benchFlags
 	clientFlags
-	Scenario []string `help:"spread: between two accounts chosen at random; hot: to a single one." enum:"spread,hot" default:"spread,hot"`
+	Scenario []string `help:"spread: between two accounts chosen at random; hot: to a single one; overdrawn: as spread, while 8 more clients race for money that is gone." enum:"spread,hot,overdrawn" default:"spread,hot,overdrawn"`
 }
 
 // Run prints each cell as it is measured.

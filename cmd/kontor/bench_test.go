@@ -27,11 +27,11 @@ func TestBench(t *testing.T) {
 	}{
 		{
 			"transfer",
-			[]string{"--clients", "2", "--accounts", "20", "--scenario", "hot"},
-			2,
+			[]string{"--clients", "2", "--accounts", "20", "--scenario", "hot,overdrawn"},
+			4,
 			[]string{"receiver", "floorPerSecond", "ratio"},
 			[]string{"perSecond", "p50Ms", "p99Ms", "p999Ms", "floorPerSecond", "ratio", "rssMb"},
-			1,
+			2,
 		},
 		{"exchange", []string{"--clients", "2", "--accounts", "20"}, 1, nil, []string{"perSecond", "p50Ms", "p99Ms", "p999Ms", "rssMb"}, 0},
 		{

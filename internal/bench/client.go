@@ -37,7 +37,9 @@ func (c *connection) call(want int, head, body string) (problem string) {
 	case status == want:
 		return ""
 	}
-	var refusal struct{ Code string }
+	var refusal struct {
+		Code string `json:"errorCode"`
+	}
 	if json.Unmarshal(c.answer.Bytes(), &refusal) == nil && refusal.Code != "" {
 		return refusal.Code
 	}

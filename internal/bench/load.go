@@ -20,6 +20,7 @@ type load struct {
 	server           int                   // process id; 0: there is none
 	client           func(n int) operation // makes a client; it is used by one goroutine
 	begun            func()                // is called at the end of the warm-up; may be nil
+	disturbers       []operation           // each by a client of its own; their successes are not counted
 }
 
 // sample is what was measured. An operation belongs to it if it ended after the warm-up; each client finishes
@@ -38,9 +39,12 @@ func (l load) run(ctx context.Context) (sample, error) {
 	defer stop()
 	begin := time.Now().Add(l.warmUp)
 	end := begin.Add(l.measured)
-	parts := make([]sample, l.clients)
+	parts := make([]sample, l.clients+len(l.disturbers))
 	var clients sync.WaitGroup
-	for i := range parts {
+	for i, do := range l.disturbers {
+		clients.Go(func() { parts[l.clients+i] = sample{problems: repeat(ctx, do, begin, end).problems} })
+	}
+	for i := range l.clients {
 		do := l.client(i)
 		clients.Go(func() { parts[i] = repeat(ctx, do, begin, end) })
 	}

@@ -10,13 +10,20 @@ import (
 	"net/http"
 
 	"github.com/google/uuid"
+
+	"kontor/internal/fault"
 )
 
 // The scenarios of transfers.
 const (
-	Spread = "spread" // between two accounts, chosen at random
-	Hot    = "hot"    // from any of them to a single one
+	Spread    = "spread"    // between two accounts, chosen at random
+	Hot       = "hot"       // from any of them to a single one
+	Overdrawn = "overdrawn" // as Spread, while others race for the money of two further accounts
 )
+
+// racers are the clients that race in Overdrawn: half of them order all the money that one of two users had at first to
+// be moved to the other, half of them the reverse. What one of them wins the others find missing.
+const racers = 8
 
 // Transfer measures internal transfers: each one a durable commit, with its own Idempotency-Key and its event;
 // each cell without and with a receiver of the webhooks.
@@ -102,9 +109,17 @@ func (s *session) transferCell(ctx context.Context, w *world, srv *server, cell 
 	}
 	var open connections
 	defer open.close()
+	var disturbers []operation
+	if cell.Scenario == Overdrawn {
+		for n := range racers {
+			disturbers = append(disturbers, racer(open.add(srv.address), p, n))
+		}
+		p.users = p.users[2:]
+	}
 	got, err := load{
 		clients: cell.Clients, warmUp: s.warmUp(), measured: s.Measured, server: srv.pid(),
-		client: func(n int) operation { return transfers(open.add(srv.address), p, cell.Scenario, n) },
+		client:     func(n int) operation { return transfers(open.add(srv.address), p, cell.Scenario, n) },
+		disturbers: disturbers,
 	}.run(ctx)
 	if err != nil {
 		return err
@@ -115,13 +130,28 @@ func (s *session) transferCell(ctx context.Context, w *world, srv *server, cell 
 // transfers is a client that makes transfers of one cent between a partner's users.
 func transfers(c *connection, p partnerAccess, scenario string, n int) operation {
 	choose := chooser(scenario, len(p.users), n)
-	head := "POST /v1/transfer HTTP/1.1\r\nx-api-key: " + p.key + "\r\nIdempotency-Key: "
 	return func(context.Context) string {
 		from, to := choose()
-		body := `{"sourceExternalUserId":"` + p.users[from] + `","destinationExternalUserId":"` + p.users[to] +
-			`","amount":"0.01","currency":"eur"}`
-		return c.call(http.StatusCreated, head+uuid.NewString()+"\r\n", body)
+		return c.transfer(p, p.users[from], p.users[to], "0.01")
 	}
+}
+
+// racer is a client that moves money which may be gone.
+func racer(c *connection, p partnerAccess, n int) operation {
+	from, to := p.users[n%2], p.users[1-n%2]
+	return func(context.Context) string {
+		problem := c.transfer(p, from, to, fmt.Sprintf("%d.%02d", userCents/100, userCents%100))
+		if problem == string(fault.InsufficientFunds) {
+			return ""
+		}
+		return problem
+	}
+}
+
+func (c *connection) transfer(p partnerAccess, from, to, euros string) (problem string) {
+	head := "POST /v1/transfer HTTP/1.1\r\nx-api-key: " + p.key + "\r\nIdempotency-Key: " + uuid.NewString() + "\r\n"
+	body := `{"sourceExternalUserId":"` + from + `","destinationExternalUserId":"` + to + `","amount":"` + euros + `","currency":"eur"}`
+	return c.call(http.StatusCreated, head, body)
 }
 
 // chooser chooses two different accounts again and again. The sequence is the same in every run.
