@@ -53,8 +53,9 @@ func (c Calendar) Next(now time.Time) (at, executeOn time.Time) {
 	return time.Date(next.Year(), next.Month(), next.Day(), 0, 0, 0, 0, c.zone), next
 }
 
-// businessDay tells whether TARGET settles on a day, by the calendar that holds since 2002: it is closed on Saturdays,
-// Sundays, 1 January, Good Friday, Easter Monday, 1 May, 25 and 26 December.
+// businessDay tells whether TARGET settles on a day, by the calendar that holds since 2002 (decision of the European
+// Central Bank of 14 December 2000, "Long-term calendar for TARGET closing days"): it is closed on Saturdays, Sundays,
+// 1 January, Good Friday, Easter Monday, 1 May, 25 and 26 December.
 func businessDay(day time.Time) bool {
 	switch day.Weekday() {
 	case time.Saturday, time.Sunday:

@@ -4,32 +4,39 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/rickar/cal/v2"
+	"github.com/rickar/cal/v2/ecb"
 )
 
-// closingDays are the closing days of TARGET beside weekends, as the European Central Bank published them for
-// these years.
-var closingDays = map[int][]string{
-	2013: {"01-01", "03-29", "04-01", "05-01", "12-25", "12-26"},
-	2019: {"01-01", "04-19", "04-22", "05-01", "12-25", "12-26"},
-	2020: {"01-01", "04-10", "04-13", "05-01", "12-25", "12-26"},
-	2021: {"01-01", "04-02", "04-05", "05-01", "12-25", "12-26"},
-	2022: {"01-01", "04-15", "04-18", "05-01", "12-25", "12-26"},
-	2023: {"01-01", "04-07", "04-10", "05-01", "12-25", "12-26"},
-	2024: {"01-01", "03-29", "04-01", "05-01", "12-25", "12-26"},
-	2025: {"01-01", "04-18", "04-21", "05-01", "12-25", "12-26"},
-	2026: {"01-01", "04-03", "04-06", "05-01", "12-25", "12-26"},
-	2027: {"01-01", "03-26", "03-29", "05-01", "12-25", "12-26"},
-}
-
+// The European Central Bank decided on 14 December 2000 ("Long-term calendar for TARGET closing days") on which days
+// TARGET is closed from 2002 until further notice. The judge is a library that has them by name, and Easter by itself.
 func TestBusinessDaysAreThoseOfTARGET(t *testing.T) {
 	t.Parallel()
-	for year, closed := range closingDays {
-		for day := time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC); day.Year() == year; day = day.AddDate(0, 0, 1) {
-			weekend := day.Weekday() == time.Saturday || day.Weekday() == time.Sunday
-			if want := !weekend && !slices.Contains(closed, day.Format("01-02")); businessDay(day) != want {
-				t.Errorf("%s is a business day: %v, want %v", day.Format(time.DateOnly), !want, want)
-			}
+	judge := cal.NewBusinessCalendar()
+	judge.AddHoliday(ecb.Holidays...)
+	closed := 0
+	for day := time.Date(2002, 1, 1, 0, 0, 0, 0, time.UTC); day.Year() < 2100; day = day.AddDate(0, 0, 1) {
+		want := judge.IsWorkday(day)
+		if got := businessDay(day); got != want {
+			t.Errorf("%s is a business day: %v, want %v", day.Format(time.DateOnly), got, want)
 		}
+		if holiday, _, _ := judge.IsHoliday(day); holiday {
+			closed++
+		}
+	}
+	if want := 98 * 6; closed != want {
+		t.Errorf("the judge has %d holidays, want six in each of 98 years", closed)
+	}
+	// As the bank published them for one year: https://www.ecb.europa.eu, and Deutsche Bundesbank, ecb_holidays_2013.pdf.
+	var published []string
+	for day := time.Date(2013, 1, 1, 0, 0, 0, 0, time.UTC); day.Year() == 2013; day = day.AddDate(0, 0, 1) {
+		if weekday := day.Weekday(); weekday != time.Saturday && weekday != time.Sunday && !businessDay(day) {
+			published = append(published, day.Format("01-02"))
+		}
+	}
+	if want := []string{"01-01", "03-29", "04-01", "05-01", "12-25", "12-26"}; !slices.Equal(published, want) {
+		t.Errorf("closed in 2013 on %q, want %q", published, want)
 	}
 }
 
