@@ -175,7 +175,8 @@ func build(ctx context.Context, cfg Config, d *db.DB, cat *catalog.Catalog, cont
 		return nil, err
 	}
 	exchanges := exchange.NewService(exchange.Config{
-		DB: d, Clock: cfg.Clock, Catalog: cat, Events: events, Market: a.market, Guard: cfg.ExchangeGuard,
+		DB: d, Clock: cfg.Clock, Catalog: cat, Events: events, Market: a.market, Users: users, Vault: v,
+		Guard: cfg.ExchangeGuard, Alone: a.limits.Alone,
 	})
 	a.Uploads.Join(identities)
 	reviewed := joinReviews(a, users, identities)

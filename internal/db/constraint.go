@@ -46,7 +46,6 @@ var outcomes = map[string]fault.Code{
 	"account_funds":         fault.InsufficientFunds,
 	"account_open":          fault.InvalidUser,
 	"account_range":         fault.AmountOutOfRange,
-	"exchange_use_key":      fault.InvalidLock,
 	"users_external_id_key": fault.UserExists,
 }
 

@@ -22,6 +22,7 @@ import (
 	"kontor/internal/ledger"
 	"kontor/internal/money"
 	"kontor/internal/user"
+	"kontor/internal/vault"
 )
 
 // OperationType names exchanges in the ledger and in histories.
@@ -87,8 +88,12 @@ type Config struct {
 	Catalog *catalog.Catalog
 	Events  *event.Log
 	Market  Market
+	Users   *user.Service
+	Vault   *vault.Vault // has the key by which locks prove themselves
 	// Guard is by how much the market may move against a lock before the lock is refused; zero: by anything.
 	Guard money.Percent
+	// Alone tells whether no other node works on the database: then this one counts locks per minute in memory.
+	Alone func() bool
 }
 
 // Service quotes and locks rates, makes exchanges and finds them.
@@ -99,9 +104,15 @@ type Service struct {
 	entries []catalog.Entry
 	events  *event.Log
 	market  Market
+	users   *user.Service
+	vault   *vault.Vault
 	guard   money.Percent
-	turns   turns
+	alone   func() bool
 	now     func() time.Time // machine time, for locks per minute and the age of the exposure
+
+	offers offers
+	taken  taken
+	turns  turns[holding] // of who takes a lock, when several nodes count
 
 	limits  map[string]money.Amount // of the platform's exposure, in EUR, by slug
 	exposed atomic.Pointer[exposure]
@@ -114,7 +125,7 @@ func NewService(c Config) *Service {
 	entries := c.Catalog.Currencies()
 	return &Service{
 		db: c.DB, clock: c.Clock, catalog: c.Catalog, entries: entries, events: c.Events, market: c.Market,
-		guard: c.Guard, limits: limitsOf(entries), now: time.Now,
+		users: c.Users, vault: c.Vault, guard: c.Guard, alone: c.Alone, limits: limitsOf(entries), now: time.Now,
 	}
 }
 
@@ -126,6 +137,7 @@ var (
 		amount_from bigint, currency_to text, amount_to bigint, rate_from text, rate_to text, fee_percent text, fee bigint,
 		markup_percent text, markup bigint, gain bigint, reference text, metadata text, created_at bigint`)
 	selectExchange = db.NewQuery(`SELECT ` + columns + ` FROM exchange WHERE partner_id = $1 AND id = $2`)
+	selectUse      = db.NewQuery(`SELECT id FROM exchange WHERE partner_id = $1 AND lock_id = $2`)
 )
 
 // Create makes an exchange: its row, its postings and its event. P412, P455, P459, P462; P410 when both currencies
@@ -137,10 +149,27 @@ func (s *Service) Create(tx *db.Tx, partner int64, c Create, t Terms) (Exchange,
 	if err != nil {
 		return Exchange{}, err
 	}
+	x, err := s.decide(tx, holding{partner, who.id}, c, t)
+	if err == nil {
+		err = who.from.MayPay()
+	}
+	if err == nil && tx.Attempt() > 1 { // the first may have failed because of it
+		err = unused(tx, partner, c.Lock)
+	}
+	if err != nil {
+		return Exchange{}, s.refusal(tx, partner, c, err)
+	}
+	x.Partner, x.ID, x.Owner, x.externalUserID = partner, clock.NewID(), who.id, c.User
+	x.CreatedAt = s.clock.Now()
+	return x, s.write(tx, x, who)
+}
+
+// decide finds what the lock holds and computes by it, and judges the amount.
+func (s *Service) decide(r db.Reader, h holding, c Create, t Terms) (Exchange, error) {
 	if c.Amount.Currency() == c.To {
 		return Exchange{}, fault.New(fault.InvalidCurrency)
 	}
-	lock, err := s.usable(tx, partner, who.ID, c, t.Pins)
+	lock, err := s.usable(r, h, c, t.Pins)
 	if err != nil {
 		return Exchange{}, err
 	}
@@ -148,35 +177,66 @@ func (s *Service) Create(tx *db.Tx, partner int64, c Create, t Terms) (Exchange,
 	if err != nil {
 		return Exchange{}, err
 	}
-	if err := s.bounded(x, lock.Market); err != nil {
-		return Exchange{}, err
+	return x, s.bounded(x, lock.Market)
+}
+
+// refusal is why an exchange is refused: what was found, unless something comes before it that only a look at the
+// database tells. The owner may be remembered from before a right was lost, which the commit would have shown; and the
+// lock may have been used.
+func (s *Service) refusal(r db.Reader, partner int64, c Create, found error) error {
+	if c.User != "" {
+		u, err := user.Find(r, partner, c.User)
+		if err == nil {
+			err = u.MayPay(s.fiat(c.Amount.Currency()) || s.fiat(c.To))
+		}
+		if err != nil {
+			return err
+		}
 	}
-	x.Partner, x.ID, x.Owner, x.externalUserID = partner, clock.NewID(), who.ID, c.User
-	x.CreatedAt = s.clock.Now()
-	if err := who.from.MayPay(); err != nil {
-		return Exchange{}, err
+	if code := fault.From(found).Code; code == fault.InvalidCurrency || code == fault.InvalidLock {
+		return found
 	}
-	return x, s.write(tx, x, who)
+	if err := unused(r, partner, c.Lock); err != nil {
+		return err
+	}
+	return found
+}
+
+// unused refuses with P413 a lock that was used. The schema does not let it be used again, so nobody needs to ask before
+// something fails.
+func unused(r db.Reader, partner int64, lock clock.ID) error {
+	var made clock.ID
+	err := r.Row(selectUse, partner, lock).Scan(&made)
+	switch {
+	case errors.Is(err, db.ErrNoRows):
+		return nil
+	case err != nil:
+		return err
+	}
+	return fault.New(fault.InvalidLock)
 }
 
 // holder is who exchanges.
 type holder struct {
-	user.User
+	id       clock.ID
 	from, to ledger.Customer
 }
 
-// holder reads the owner's accounts and checks that the owner may use them.
-func (s *Service) holder(r db.Reader, partner int64, c Create) (who holder, err error) {
+// holder finds the owner's accounts and checks that the owner may use them.
+func (s *Service) holder(tx *db.Tx, partner int64, c Create) (who holder, err error) {
+	given, wanted := c.Amount.Currency(), c.To
 	if c.User != "" {
-		if who.User, who.from, who.to, err = user.FindHolder(r, partner, c.User, c.Amount.Currency(), c.To); err != nil {
+		from, to, err := s.users.Holder(tx, partner, c.User, given, wanted)
+		if err != nil {
 			return who, err
 		}
-		return who, who.User.MayPay(s.fiat(c.Amount.Currency()) || s.fiat(c.To))
+		return holder{from.User.ID, from.Customer, to.Customer}, from.User.MayPay(s.fiat(given) || s.fiat(wanted))
 	}
-	if who.from, err = ledger.FindCustomer(r, partner, ledger.PartnerItself, c.Amount.Currency()); err != nil {
+	who.id = ledger.PartnerItself
+	if who.from, err = ledger.FindCustomer(tx, partner, who.id, given); err != nil {
 		return who, err
 	}
-	who.to, err = ledger.FindCustomer(r, partner, ledger.PartnerItself, c.To)
+	who.to, err = ledger.FindCustomer(tx, partner, who.id, wanted)
 	return who, err
 }
 

@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,7 +42,7 @@ var (
 // prices is a market that a test moves.
 type prices map[string]money.Rate
 
-func (p prices) Prices() map[string]money.Rate { return p }
+func (p prices) Prices() map[string]money.Rate { return maps.Clone(p) }
 func (p prices) Last() map[string]money.Rate   { return p }
 
 // world is the program on one engine, with a partner who has a user without KYC, and a market of the test's own.
@@ -50,9 +52,11 @@ type world struct {
 	*exchange.Service
 	clock   *clock.Manual
 	market  prices
+	vault   *vault.Vault
 	partner int64
 	terms   exchange.Terms
-	broken  bool // on purpose: the books need not be right at the end
+	others  atomic.Bool // there are other nodes
+	broken  bool        // on purpose: the books need not be right at the end
 }
 
 // each runs a test in a fresh world on either engine.
@@ -79,6 +83,9 @@ func newWorld(t *testing.T, engine db.Engine) *world {
 		Bank: sepa.SandboxBank, Clock: w.clock, Log: slog.New(slog.DiscardHandler), CheckEvents: true,
 	})
 	if err != nil {
+		t.Fatal(err)
+	}
+	if w.vault, err = vault.Open(t.Context(), w.DB, master); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -137,9 +144,14 @@ func catalogWith(t *testing.T, more map[string]string) *catalog.Catalog {
 }
 
 // serve makes the service that is tested.
-func (w *world) serve(cat *catalog.Catalog, guard money.Percent) {
-	w.Service = exchange.NewService(exchange.Config{
+func (w *world) serve(cat *catalog.Catalog, guard money.Percent) { w.Service = w.node(cat, guard) }
+
+// node is one more service on the same database, which remembers nothing of what the others do.
+func (w *world) node(cat *catalog.Catalog, guard money.Percent) *exchange.Service {
+	users := user.NewService(w.vault, w.clock, cat, w.API.Events)
+	return exchange.NewService(exchange.Config{
 		DB: w.DB, Clock: w.clock, Catalog: cat, Events: w.API.Events, Market: w.market, Guard: guard,
+		Users: users, Vault: w.vault, Alone: func() bool { return !w.others.Load() },
 	})
 }
 

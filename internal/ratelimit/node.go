@@ -49,6 +49,13 @@ func (l *Limiter) Run(ctx context.Context) {
 	l.leave(context.WithoutCancel(ctx))
 }
 
+// Alone tells whether this node knows of no other one on the database.
+func (l *Limiter) Alone() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.nodes == 1
+}
+
 func (l *Limiter) tick(ctx context.Context) {
 	if err := l.beat(ctx); err != nil && ctx.Err() == nil {
 		l.mu.Lock()
