@@ -117,6 +117,7 @@ type benchSEPA struct {
 	clientFlags
 	Scenario []string `help:"accept: orders over HTTP; book: a statement into the operator's book; through: into all partners' books." enum:"accept,book,through" default:"accept,book,through"`
 	Lines    int      `help:"How many lines the statement has." default:"50000"`
+	Of       []string `help:"What the lines are: transfers' debits, users' deposits, or mixed: both, with some that cannot be credited." enum:"mixed,transfers,deposits" default:"mixed,transfers,deposits"`
 }
 
 // Run prints each cell as it is measured.
@@ -125,7 +126,7 @@ func (c benchSEPA) Run(ctx context.Context, out io.Writer) error {
 	if err := errors.Join(err, c.apply(&cfg), positive("--lines", c.Lines)); err != nil {
 		return err
 	}
-	return bench.SEPA(ctx, cfg, c.Scenario, c.Lines)
+	return bench.SEPA(ctx, cfg, c.Scenario, c.Of, c.Lines)
 }
 
 // benchRead is kontor bench read.

@@ -23,6 +23,7 @@ type Cell struct {
 	Dead     int    `json:"dead,omitempty"`    // how many of the partners' receivers are dead
 	Backlog  int    `json:"backlog,omitempty"` // events that waited at the start
 	Lines    int    `json:"lines,omitempty"`   // of the statement
+	Of       string `json:"of,omitempty"`      // what the lines are
 
 	PerSecond float64 `json:"perSecond"` // successful operations; deliveries to live receivers in webhooks
 	P50Ms     float64 `json:"p50Ms"`
@@ -64,11 +65,16 @@ func (c *Cell) fill(s sample, srv *server) error {
 	}
 	c.count(s.problems)
 	c.use(s.from, s.to)
-	if n := float64(len(s.took)); n > 0 {
-		c.ServerMicros = round(float64((s.to.server-s.from.server).Microseconds())/n, 0)
-		c.DatabaseMicros = round(float64((s.to.engine-s.from.engine).Microseconds())/n, 0)
-	}
+	c.each(s.from, s.to, len(s.took))
 	return c.peak(srv)
+}
+
+// each notes the processor time of each operation, of some between two moments.
+func (c *Cell) each(from, to usage, operations int) {
+	if n := float64(operations); n > 0 {
+		c.ServerMicros = round(float64((to.server-from.server).Microseconds())/n, 0)
+		c.DatabaseMicros = round(float64((to.engine-from.engine).Microseconds())/n, 0)
+	}
 }
 
 // times notes the quantiles of times in ascending order.
@@ -157,7 +163,7 @@ func (c Cell) more() string {
 		parts = append(parts, fmt.Sprintf("backlog of %d", c.Backlog))
 	}
 	if c.Lines > 0 {
-		parts = append(parts, fmt.Sprintf("%d lines", c.Lines))
+		parts = append(parts, fmt.Sprintf("%d lines, %s", c.Lines, c.Of))
 	}
 	if c.TransfersPerSecond != nil {
 		parts = append(parts, fmt.Sprintf("%.0f transfers/s", *c.TransfersPerSecond))

@@ -19,9 +19,16 @@ const (
 	Through = "through" // a statement, into the books of all partners
 )
 
+// What the lines of a statement are.
+const (
+	MixedLines    = "mixed"     // of 20: 10 debits of transfers, 7 deposits by virtual IBAN, 1 by reference, 1 of a stranger, 1 for nobody
+	TransferLines = "transfers" // debits of transfers only
+	DepositLines  = "deposits"  // deposits of users by their virtual IBANs only
+)
+
 // SEPA measures transfers that are accepted, each one a durable commit with its own Idempotency-Key, and statements
-// that are booked, of the given number of lines.
-func SEPA(ctx context.Context, c Config, scenarios []string, lines int) error {
+// that are booked, of the given number of lines of the given kinds.
+func SEPA(ctx context.Context, c Config, scenarios, kinds []string, lines int) error {
 	return run(ctx, c, subject{
 		title:  "SEPA: POST /v1/sepa-transfer on level 2, and camt.054 of " + fmt.Sprint(lines) + " lines",
 		server: "serve (accept), this process (book, through)", load: closedLoop + " (accept)",
@@ -31,7 +38,7 @@ func SEPA(ctx context.Context, c Config, scenarios []string, lines int) error {
 		if w, err = e.newWorld(ctx, 1, c.Accounts); err != nil {
 			return err
 		}
-		var document []byte
+		documents := map[string][]byte{}
 		for _, scenario := range scenarios {
 			if scenario == Accept {
 				if err := s.accept(ctx, w); err != nil {
@@ -39,13 +46,16 @@ func SEPA(ctx context.Context, c Config, scenarios []string, lines int) error {
 				}
 				continue
 			}
-			if document == nil {
-				if document, err = w.owe(ctx, lines); err != nil {
+			if len(documents) == 0 {
+				if documents, err = w.owe(ctx, lines, kinds); err != nil {
 					return err
 				}
 			}
-			if err := s.statement(ctx, w, scenario, document, lines); err != nil {
-				return err
+			for _, kind := range kinds {
+				cell := Cell{Bench: "sepa", Engine: string(w.kind), Scenario: scenario, Lines: lines, Of: kind}
+				if err := s.statement(ctx, w, cell, documents[kind]); err != nil {
+					return err
+				}
 			}
 		}
 		return nil

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -29,13 +30,18 @@ const (
 	lineCents = 1_00
 )
 
-// owe makes transfers that the bank has got and not answered, and the statement that tells of them: half of its lines
-// are their debits, half are deposits of the users, by turns.
-func (w *world) owe(ctx context.Context, lines int) ([]byte, error) {
-	var document []byte
-	err := w.with(ctx, func(a *app.App) error {
+// owe makes transfers that the bank has got and not answered, and statements, of each kind, which tell of them.
+func (w *world) owe(ctx context.Context, lines int, kinds []string) (documents map[string][]byte, err error) {
+	documents = map[string][]byte{}
+	err = w.with(ctx, func(a *app.App) error {
 		p := w.partners[0]
-		sent := make([]clock.ID, lines/2)
+		var sent []clock.ID
+		switch {
+		case slices.Contains(kinds, TransferLines):
+			sent = make([]clock.ID, lines)
+		case slices.Contains(kinds, MixedLines):
+			sent = make([]clock.ID, lines/2+1)
+		}
 		group, making := errgroup.WithContext(ctx)
 		group.SetLimit(atATime)
 		for first := 0; first < len(sent); first += perOrder {
@@ -52,10 +58,14 @@ func (w *world) owe(ctx context.Context, lines int) ([]byte, error) {
 		if err != nil {
 			return err
 		}
-		document, err = w.write(a, lines, sent, accounts)
-		return errors.Join(err, analyze(ctx, a))
+		for _, kind := range kinds {
+			if documents[kind], err = w.write(a, kind, lines, sent, accounts); err != nil {
+				return err
+			}
+		}
+		return analyze(ctx, a)
 	})
-	return document, err
+	return documents, err
 }
 
 // send makes transfers of different users.
@@ -77,16 +87,16 @@ func (p partnerAccess) send(ctx context.Context, a *app.App, first int, made []c
 	})
 }
 
-// accounts are the IBANs of the users.
-func (p partnerAccess) accounts(ctx context.Context, a *app.App) ([]iban.IBAN, error) {
-	all := make([]iban.IBAN, len(p.users))
+// accounts are the users' IBANs and references.
+func (p partnerAccess) accounts(ctx context.Context, a *app.App) ([]sepa.Account, error) {
+	all := make([]sepa.Account, len(p.users))
 	err := a.DB.View(ctx, func(r db.Reader) error {
 		for i, name := range p.users {
 			u, err := user.Find(r, p.id, name)
 			if err != nil {
 				return err
 			}
-			if all[i], err = a.API.SEPA.IBAN(r, p.id, u.ID); err != nil {
+			if all[i], err = a.API.SEPA.FindAccount(r, p.id, u.ID); err != nil {
 				return err
 			}
 		}
@@ -95,8 +105,8 @@ func (p partnerAccess) accounts(ctx context.Context, a *app.App) ([]iban.IBAN, e
 	return all, err
 }
 
-// write makes the statement.
-func (w *world) write(a *app.App, lines int, sent []clock.ID, to []iban.IBAN) ([]byte, error) {
+// write makes a statement.
+func (w *world) write(a *app.App, kind string, lines int, sent []clock.ID, to []sepa.Account) ([]byte, error) {
 	now := time.Now()
 	account, err := a.API.SEPA.Bank().Collective()
 	if err != nil {
@@ -106,12 +116,20 @@ func (w *world) write(a *app.App, lines int, sent []clock.ID, to []iban.IBAN) ([
 	for i := range lines {
 		reference := fmt.Sprintf("BENCH%09d", i)
 		d := iso20022.Detail{Reference: reference, EndToEndID: "NOTPROVIDED", Amount: euros(a, lineCents), Remittance: "Benchmark"}
-		if i%2 == 0 && i/2 < len(sent) {
-			d.EndToEndID, d.Amount = sepa.EndToEnd(sent[i/2]), euros(a, -lineCents)
+		owner := to[i/2%len(to)]
+		debit := i
+		if kind == MixedLines {
+			debit = i / 2
+		}
+		if kind == TransferLines || kind == MixedLines && i%2 == 0 {
+			d.EndToEndID, d.Amount = sepa.EndToEnd(sent[debit]), euros(a, -lineCents)
 			d.Creditor = iso20022.Party{Name: "Test Company", IBAN: outside}
 		} else {
 			d.Debtor = iso20022.Party{Name: person.FirstName + " " + person.LastName, IBAN: outside}
-			d.Creditor = iso20022.Party{Name: "Kontor", IBAN: to[i/2%len(to)]}
+			d.Creditor = iso20022.Party{Name: "Kontor", IBAN: owner.IBAN}
+		}
+		if kind == MixedLines {
+			vary(&d, i, account, owner)
 		}
 		s.Entries = append(s.Entries, iso20022.Entry{
 			Reference: reference, Amount: d.Amount, Booked: true, Day: now, Details: []iso20022.Detail{d},
@@ -120,9 +138,20 @@ func (w *world) write(a *app.App, lines int, sent []clock.ID, to []iban.IBAN) ([
 	return iso20022.WriteStatement(s)
 }
 
+// vary makes of every twentieth line a payment by reference, of another one a stranger's, and of another one nobody's.
+func vary(d *iso20022.Detail, i int, collective iban.IBAN, owner sepa.Account) {
+	switch i % 20 {
+	case 3:
+		d.Creditor.IBAN, d.Remittance = collective, "Payment "+owner.Title
+	case 9:
+		d.Debtor.Name = "Another Payer"
+	case 15:
+		d.Creditor.IBAN, d.Remittance = collective, "Payment without reference"
+	}
+}
+
 // statement measures how a statement is taken, on a copy of the data, in this process.
-func (s *session) statement(ctx context.Context, w *world, scenario string, document []byte, lines int) error {
-	cell := Cell{Bench: "sepa", Engine: string(w.kind), Scenario: scenario, Lines: lines}
+func (s *session) statement(ctx context.Context, w *world, cell Cell, document []byte) error {
 	p, err := w.copy(ctx)
 	if err != nil {
 		return err
@@ -158,6 +187,7 @@ func take(ctx context.Context, a *app.App, cell *Cell, document []byte) error {
 	}
 	from.load, to.load = 0, 0 // there is no load but the statement
 	cell.use(from, to)
+	cell.each(from, to, cell.Lines)
 	cell.PerSecond = round(float64(cell.Lines)/to.at.Sub(from.at).Seconds(), 1)
 	peak, err := peakMemory(os.Getpid())
 	cell.RSSMb = round(peak, 1)
