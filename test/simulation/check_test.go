@@ -132,6 +132,26 @@ func (w *world) check() error {
 	return nil
 }
 
+var (
+	sumAtBank = db.NewQuery(`SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) FROM sandbox_bank_entry WHERE partner_id = 0`)
+	sumOfBank = db.NewQuery(`SELECT COALESCE(SUM(-posted), 0) FROM account WHERE partner_id = 0 AND purpose = 'bank' AND currency = 'eur'`)
+)
+
+// checkBank holds the bank's own book against the operator's, when the bank has told everything (I11). A transfer that
+// was sent twice would be there (I6).
+func (w *world) checkBank() error {
+	return w.app.DB.View(calm(), func(r db.Reader) error {
+		var there, here int64
+		if err := errors.Join(r.Row(sumAtBank).Scan(&there), r.Row(sumOfBank).Scan(&here)); err != nil {
+			return err
+		}
+		if there != here {
+			return fmt.Errorf("I6, I11: the bank has %s, and the books have %s there", euros(there), euros(here))
+		}
+		return nil
+	})
+}
+
 // checkDebts holds what a partner's users, and the partner, owe against a model.
 func (w *world) checkDebts(partner int64, m *model) error {
 	want, shown := map[account]figures{}, map[account]figures{}

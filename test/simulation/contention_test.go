@@ -57,8 +57,8 @@ func (p *player) populate(q *party, o owner, cents int64) error {
 	})
 	p.model.decide(o, accepted)
 	info := p.world.call(calm(), &request{party: q, method: http.MethodGet, path: "/v1/sepa-deposit/info/" + o.name})
-	paid := p.world.call(calm(), paymentTo(q, o, info.text("iban"), cents))
-	p.model.deposits[paid.text("depositId")] = deposit{o, cents, p.clock.Now().Add(bankDelay)}
+	paid := p.world.call(calm(), paymentTo(q, o, same, info.text("iban"), cents))
+	p.model.deposits[paid.text("depositId")] = deposit{owner: o, cents: cents, due: p.clock.Now().Add(bankDelay), sender: same}
 	p.model.tell(paid.text("depositId"), "iban-status")
 	for _, a := range []answer{made, verified, info, paid} {
 		if a.code != "" {

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -15,8 +16,9 @@ const (
 	roundSteps = 15  // of each player in a round
 	players    = 4
 
-	calmRounds = 40  // of working off, before faults end
-	lastRound  = 120 // of working off, before it counts as stuck
+	returnRounds = 12  // of working off, before the bank's delay is over once more: it has got payments to send back
+	calmRounds   = 40  // of working off, before faults end
+	lastRound    = 120 // of working off, before it counts as stuck
 
 	ownFaults = 30 // chance of the program's own calls to fail, in thousandths
 )
@@ -27,6 +29,9 @@ var outside = []operation{
 	{"restart", 2, (*player).restart},
 	{"move the clock", 5, (*player).moveClock},
 	{"work off", 3, func(p *player) error { return p.world.workOff() }},
+	{"book a statement", 4, (*player).bookStatement},
+	{"assign a payment", 3, (*player).assign},
+	{"verify again", 3, (*player).verifyAgain},
 }
 
 // runSequentially makes a history of one player.
@@ -115,10 +120,8 @@ func (w *world) round(of []operation) error {
 func (w *world) workOff() error {
 	latest := w.clock.Now()
 	for _, m := range w.models() {
-		for _, d := range m.deposits {
-			if d.due.After(latest) {
-				latest = d.due
-			}
+		if _, last := m.due(); last.After(latest) {
+			latest = last
 		}
 	}
 	w.clock.jump(latest.Sub(w.clock.Now()) + time.Minute)
@@ -139,15 +142,17 @@ func (w *world) workOff() error {
 			return fmt.Errorf("I9: after %d rounds %d jobs and %d events still wait", n, jobs, events)
 		}
 		w.clock.jump(time.Minute)
+		if n%returnRounds == returnRounds-1 {
+			w.clock.jump(bankDelay)
+		}
 	}
 	pass(time.Second) // until results are stored and lanes are closed
 	w.faults.setBackground(ownFaults)
 	w.receiver.setWell(false)
 	for _, m := range w.models() {
-		m.book(w.clock.Now())
-		m.resume()
+		m.settle(w.clock.Now())
 	}
-	if err := w.check(); err != nil {
+	if err := errors.Join(w.check(), w.checkBank()); err != nil {
 		return err
 	}
 	return w.checkAllEvents()
@@ -160,10 +165,8 @@ func (p *player) moveClock() error {
 	p.note(fmt.Sprintf("move the clock by %s", d), "", "", &plan{})
 	soon := p.clock.Now().Add(time.Minute)
 	for _, m := range p.models() {
-		for _, payment := range m.deposits {
-			if payment.due.Before(soon) {
-				return p.workOff()
-			}
+		if first, _ := m.due(); !first.IsZero() && first.Before(soon) {
+			return p.workOff()
 		}
 	}
 	return nil

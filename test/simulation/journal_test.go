@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -22,7 +23,11 @@ type journal struct {
 	number  int
 	kinds   map[string]int
 	results map[string]int
+	unread  func(event string) // told of an attempt for which the program could not read an event
 }
+
+// unreadEvent is how the program logs that.
+var unreadEvent = regexp.MustCompile(`msg="webhooks: cannot read an event" event=([0-9a-f-]+)`)
 
 // step writes an entry: what was done, how it ended in a word or a code, and the answer.
 func (j *journal) step(who string, at time.Time, what, result, answer string, faults []string) {
@@ -63,6 +68,9 @@ func (j *journal) Write(line []byte) (int, error) {
 	defer j.mu.Unlock()
 	const enough = 400
 	text := strings.TrimSpace(string(line))
+	if found := unreadEvent.FindStringSubmatch(text); found != nil {
+		j.unread(found[1])
+	}
 	j.add("        log: " + text[:min(len(text), enough)])
 	return len(line), nil
 }
@@ -82,6 +90,7 @@ type summary struct {
 	results    map[string]int
 	faults     map[string]int
 	receivers  map[string]int
+	payments   map[string]int
 	statements map[string]*exposure
 	violations int
 }
@@ -89,6 +98,7 @@ type summary struct {
 func newSummary(engine db.Engine) *summary {
 	return &summary{
 		engine: engine, kinds: map[string]int{}, results: map[string]int{}, faults: map[string]int{}, receivers: map[string]int{},
+		payments:   map[string]int{},
 		statements: map[string]*exposure{},
 	}
 }
@@ -102,6 +112,11 @@ func (s *summary) add(w *world, took time.Duration) {
 	} {
 		for name, n := range pair.from {
 			pair.to[name] += n
+		}
+	}
+	for _, m := range w.models() {
+		for end, n := range m.ends {
+			s.payments[end] += n
 		}
 	}
 	for text, e := range w.faults.statements {
@@ -128,7 +143,7 @@ func (s *summary) String() string {
 	for _, part := range []struct {
 		title  string
 		counts map[string]int
-	}{{"steps", s.kinds}, {"outcomes", s.results}, {"faults of the database", s.faults}, {"receivers", s.receivers}} {
+	}{{"steps", s.kinds}, {"outcomes", s.results}, {"faults of the database", s.faults}, {"receivers", s.receivers}, {"payments by SEPA", s.payments}} {
 		fmt.Fprintf(&b, "  %s: %s\n", part.title, ranking(part.counts))
 	}
 	fmt.Fprintf(&b, "  statements: %d different ones were executed, %d of them made to fail", len(s.statements), hit)

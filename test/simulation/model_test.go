@@ -3,7 +3,6 @@ package simulation
 import (
 	"maps"
 	"slices"
-	"time"
 )
 
 // The model is what the program must be, as naively as it can be said: maps of integers, in cents and satoshis. It shares no
@@ -14,6 +13,12 @@ type model struct {
 	holds    map[string]hold     // by id
 	deposits map[string]deposit  // that are to be booked, by id
 	stuck    map[string]deposit  // that wait on suspense, by id
+	back     map[string]deposit  // that go back, by id
+	nobodys  map[string]payment  // by the bank's reference
+	orders   map[string]order    // SEPA transfers under way, by id
+	contacts map[owner]bool      // who has paid in
+	drawn    int                 // payments so far
+	ends     map[string]int      // what became of payments
 	events   map[string][]string // kinds of an object's events in order, by the object's id
 	cases    map[string]proposal // corrections, by id
 }
@@ -47,13 +52,6 @@ type hold struct {
 	ended     bool
 }
 
-// deposit is a payment in that waits to be booked.
-type deposit struct {
-	owner
-	cents int64
-	due   time.Time // business time
-}
-
 // proposal is a correction that waits for a decision, or has one.
 type proposal struct {
 	owner
@@ -66,7 +64,8 @@ type proposal struct {
 func newModel() *model {
 	return &model{
 		figures: map[account]figures{}, users: map[owner]user{}, holds: map[string]hold{}, deposits: map[string]deposit{},
-		stuck: map[string]deposit{}, events: map[string][]string{}, cases: map[string]proposal{},
+		stuck: map[string]deposit{}, back: map[string]deposit{}, nobodys: map[string]payment{}, orders: map[string]order{},
+		contacts: map[owner]bool{}, ends: map[string]int{}, events: map[string][]string{}, cases: map[string]proposal{},
 	}
 }
 
@@ -74,7 +73,8 @@ func newModel() *model {
 func (m *model) clone() *model {
 	return &model{
 		figures: maps.Clone(m.figures), users: maps.Clone(m.users), holds: maps.Clone(m.holds), deposits: maps.Clone(m.deposits),
-		stuck: maps.Clone(m.stuck), events: maps.Clone(m.events), cases: maps.Clone(m.cases),
+		stuck: maps.Clone(m.stuck), back: maps.Clone(m.back), nobodys: maps.Clone(m.nobodys), orders: maps.Clone(m.orders),
+		contacts: maps.Clone(m.contacts), drawn: m.drawn, ends: maps.Clone(m.ends), events: maps.Clone(m.events), cases: maps.Clone(m.cases),
 	}
 }
 
@@ -258,48 +258,6 @@ func (m *model) mayPay(from owner, cents int64) string {
 func (m *model) transfer(id string, from, to owner, cents int64) {
 	m.credit(from.account("balance"), to, cents)
 	m.tell(id, "p2p-transfer")
-}
-
-// book books the deposits that are due: at the bank, and for their owners.
-func (m *model) book(now time.Time) {
-	for id, d := range m.deposits {
-		if d.due.After(now) {
-			continue
-		}
-		operator, clearing := owner{}, d.itself().account("clearing")
-		m.move(operator.account("bank"), operator.account("clearing"), d.cents)
-		if d.name != "" && m.users[d.owner].verification != "VERIFIED" {
-			m.move(clearing, d.itself().account("suspense"), d.cents)
-			m.stuck[id] = d
-		} else {
-			m.credit(clearing, d.owner, d.cents)
-			m.tell(id, "iban-status", "sepa-deposit")
-		}
-		delete(m.deposits, id)
-	}
-}
-
-// waits tells whether a deposit of an owner is on suspense.
-func (m *model) waits(o owner) bool {
-	for _, d := range m.stuck {
-		if d.owner == o {
-			return true
-		}
-	}
-	return false
-}
-
-// resume credits the deposits that waited for users who are verified again. The program does so in a job: it has happened
-// when everything is worked off, and may have before.
-func (m *model) resume() {
-	for id, d := range m.stuck {
-		if m.users[d.owner].verification != "VERIFIED" {
-			continue
-		}
-		m.credit(d.itself().account("suspense"), d.owner, d.cents)
-		m.tell(id, "iban-status", "sepa-deposit")
-		delete(m.stuck, id)
-	}
 }
 
 // Holds.

@@ -28,6 +28,11 @@ var everywhere = []operation{
 	{"unsuspend", 4, (*player).unsuspend},
 	{"delete user", 3, (*player).deleteUser},
 	{"deposit", 12, (*player).deposit},
+	{"order", 14, (*player).order},
+	{"pay unannounced", 6, (*player).payUnannounced},
+	{"tell of payments again", 3, (*player).tellAgain},
+	{"decide about suspense", 8, (*player).decideSuspense},
+	{"send back what is nobody's", 2, (*player).sendNobodysBack},
 	{"transfer", 26, (*player).transfer},
 	{"exchange", 10, (*player).exchange},
 	{"replay", 8, (*player).replay},
@@ -122,7 +127,7 @@ func (p *player) decideIdentity() error {
 	o := p.someUser(q)
 	documents := []string{accepted, accepted, accepted, accepted, rejected, manual, expired}
 	document := documents[p.rng.IntN(len(documents))]
-	if p.shared != nil && document == accepted && p.model.waits(o) {
+	if p.shared != nil && document == accepted && p.model.resumes(o) {
 		document = expired // when waiting deposits are credited cannot be told while others act
 	}
 	r := &request{
@@ -139,7 +144,7 @@ func (p *player) decideIdentity() error {
 			return nil
 		},
 	})
-	if err == nil && p.model.users[o].verification == "VERIFIED" && p.model.waits(o) {
+	if err == nil && p.shared == nil && p.model.users[o].verification == "VERIFIED" && p.model.resumes(o) {
 		return p.workOff()
 	}
 	return err
@@ -200,25 +205,41 @@ func (p *player) deposit() error {
 	if other := p.party(); other != q && p.rng.IntN(10) == 0 {
 		payee, code = other, "P412" // the payment is for somebody else's account
 	}
-	cents := p.cents() * 5
-	r := paymentTo(payee, o, number, cents)
+	cents, sender := p.cents()*5, p.sender()
+	r := paymentTo(payee, o, sender, number, cents)
 	r.key = p.newKey()
 	due := p.clock.Now().Add(bankDelay)
 	return p.change(r, member("depositId"), wish{code: code, effect: func(m *model, got answer) {
-		m.deposits[got.text("depositId")] = deposit{o, cents, due}
+		m.deposits[got.text("depositId")] = m.fresh(deposit{owner: o, cents: cents, due: due, sender: sender})
 		m.tell(got.text("depositId"), "iban-status")
 	}})
 }
 
-// paymentTo is a payment of an owner's own that arrives at an account of a partner.
-func paymentTo(q *party, o owner, number string, cents int64) *request {
-	sender := "Test " + o.name
-	if o.name == "" {
-		sender = "Test Partner"
-	}
+// elsewhere is an account at another bank, from which everybody pays, and to which everybody sends.
+const elsewhere = "DE89370400440532013000"
+
+// paymentTo is a payment that arrives at an account of a partner.
+func paymentTo(q *party, o owner, sender, number string, cents int64) *request {
 	return &request{party: q, method: http.MethodPost, path: "/v1/sandbox/sepa-deposit", lasting: true, body: encode(map[string]any{
-		"iban": number, "amount": euros(cents), "senderName": sender, "senderIban": "DE89370400440532013000",
+		"iban": number, "amount": euros(cents), "senderName": senderName(o, sender), "senderIban": elsewhere,
 	})}
+}
+
+// senderName is the name of somebody who pays for an owner.
+func senderName(o owner, sender string) string {
+	switch {
+	case sender == stranger:
+		return "Somebody Else"
+	case sender == refusing:
+		return "Somebody Else SANDBOX-REFUSE-RETURN"
+	case o.name == "" && sender == unsure:
+		return "Test Partner Probe"
+	case o.name == "":
+		return "Test Partner"
+	case sender == unsure:
+		return "T " + o.name
+	}
+	return "Test " + o.name
 }
 
 // newUser is the body that creates a user. Each is another person, born long before the time in which histories
@@ -349,6 +370,7 @@ func (p *player) read() error {
 func (p *player) readObject(q *party, e *ended, want wish) error {
 	paths := map[string]string{
 		"/v1/transfer": "/v1/transfer/details/", "/v1/sandbox/sepa-deposit": "/v1/sepa-deposit/details/",
+		"/v1/sepa-transfer": "/v1/sepa-transfer/details/", "/v1/partner/sepa-transfer": "/v1/sepa-transfer/details/",
 		"/v1/exchange": "/v1/exchange/details/", "/v1/partner/exchange": "/v1/partner/exchange/details/",
 	}
 	path, ok := paths[e.path]
@@ -368,6 +390,7 @@ func (p *player) readForeign() error {
 	}
 	codes := map[string]string{
 		"/v1/transfer": "P417", "/v1/sandbox/sepa-deposit": "P428", "/v1/exchange": "P414", "/v1/partner/exchange": "P414",
+		"/v1/sepa-transfer": "P428", "/v1/partner/sepa-transfer": "P428",
 	}
 	return p.readObject(others[p.rng.IntN(len(others))], e, wish{code: codes[e.path]})
 }

@@ -10,6 +10,7 @@ import (
 
 	"kontor/internal/fault"
 	"kontor/internal/ledger"
+	"kontor/internal/sepa"
 )
 
 // tries is how often something whose outcome is unknown is asked for with faults; after that without.
@@ -25,8 +26,9 @@ type player struct {
 	rng     *rand.Rand
 	model   *model
 	parties []*party
-	past    []*ended // acknowledged requests
-	number  int      // of the idempotency key that was invented last
+	past    []*ended     // acknowledged requests
+	number  int          // of the idempotency key that was invented last
+	lines   []sepa.Entry // payments that the bank has booked and told
 }
 
 // ended is a request that was acknowledged, with its answer.
@@ -208,6 +210,7 @@ var refusals = map[string]string{
 	ledger.ErrHoldEnded.Error():    "ended",
 	ledger.ErrHoldExceeded.Error(): "exceeded",
 	"was decided already":          "decided",
+	"cannot be done now":           "not now",
 	"another person must":          "same person",
 	"the master key does not open": "wrong master key",
 }

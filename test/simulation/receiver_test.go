@@ -42,6 +42,7 @@ type receiver struct {
 	token    map[string]*standardwebhooks.Webhook
 	events   map[string]*arrival // by partner and webhook-id
 	byObject map[string][]*arrival
+	unread   map[string]int // attempts that the program counts and could not make, by webhook-id
 	problems []string
 	did      map[string]int
 }
@@ -57,7 +58,7 @@ type arrival struct {
 func newReceiver(seed uint64) *receiver {
 	return &receiver{
 		seed: seed, token: map[string]*standardwebhooks.Webhook{}, events: map[string]*arrival{},
-		byObject: map[string][]*arrival{}, did: map[string]int{},
+		byObject: map[string][]*arrival{}, unread: map[string]int{}, did: map[string]int{},
 	}
 }
 
@@ -151,7 +152,7 @@ func (r *receiver) first(a *arrival) {
 		if other.sequence > a.sequence {
 			r.complain("I9: of %s event %d arrives after %d", a.object, a.sequence, other.sequence)
 		}
-		if other.sequence < a.sequence && !other.accepted && other.attempts < giveUpFrom {
+		if other.sequence < a.sequence && !other.accepted && other.attempts+r.unread[other.id] < giveUpFrom {
 			r.complain("I9: of %s event %d arrives while %d is neither delivered nor failed", a.object, a.sequence, other.sequence)
 		}
 	}
@@ -179,6 +180,13 @@ func (r *receiver) setWell(well bool) {
 	r.well = well
 }
 
+// miss notes an attempt that does not come.
+func (r *receiver) miss(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.unread[id]++
+}
+
 // wrong answers what was wrong with deliveries.
 func (r *receiver) wrong() error {
 	r.mu.Lock()
@@ -189,14 +197,16 @@ func (r *receiver) wrong() error {
 	return errors.New(strings.Join(r.problems, "\n"))
 }
 
-// find answers what came of an event, a copy; false when it never arrived.
+// find answers what came of an event, a copy; false when it never arrived. Attempts that could not be made count.
 func (r *receiver) find(partner int64, id string) (arrival, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if a := r.events[receiverPath(partner)+id]; a != nil {
-		return *a, true
+		found := *a
+		found.attempts += r.unread[id]
+		return found, true
 	}
-	return arrival{}, false
+	return arrival{attempts: r.unread[id]}, false
 }
 
 // subject is the object that a body tells of: a transfer or a deposit by its id, a user by the partner's. That of a

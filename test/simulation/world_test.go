@@ -70,6 +70,7 @@ func newWorld(t *testing.T, engine db.Engine, target string, seed uint64) *world
 		T: t, engine: engine, seed: seed, target: target, clock: &shifted{}, faults: newFaults(seed), receiver: newReceiver(seed),
 		journal: &journal{}, master: 1,
 	}
+	w.journal.unread = w.receiver.miss
 	return w
 }
 
@@ -128,9 +129,9 @@ func (w *world) newParty() (*party, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := &party{id: made.ID}
+	q := &party{id: made.ID, level: fmt.Sprint(1 + made.ID%2)}
 	base := "http://127.0.0.1:9/" + receiverPath(q.id)
-	if _, err := w.app.Partners.Set(calm(), q.id, map[string]string{"webhook.baseUrl": base}); err != nil {
+	if _, err := w.app.Partners.Set(calm(), q.id, map[string]string{"webhook.baseUrl": base, "sepaLevel": q.level}); err != nil {
 		return nil, err
 	}
 	credentials, err := w.app.Partners.WebhookCredentials(calm(), q.id)
@@ -158,6 +159,7 @@ func (w *world) newParty() (*party, error) {
 type party struct {
 	id      int64
 	iban    string
+	level   string       // of SEPA
 	keys    []apiKey     // those in force; the last is used
 	users   int          // that were invented
 	revoked []revocation // keys
