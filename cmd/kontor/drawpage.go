@@ -16,11 +16,15 @@ import (
 // drawPageCommand is the process in which a page of a PDF is drawn, for the console: see package pdfpage.
 type drawPageCommand struct {
 	Cache string `help:"Folder that keeps PDFium compiled; empty: it is interpreted."`
-	Page  int    `arg:"" help:"The number of the page, from 1."`
+	Page  int    `arg:"" help:"The number of the page, from 1. 0: compile PDFium into the cache, at low priority, and draw nothing."`
 }
 
 // Run draws a page of the PDF on the standard input.
 func (d drawPageCommand) Run(ctx context.Context, out io.Writer) error {
+	if d.Page == 0 {
+		stepBack()
+		return pdfpage.Compile(ctx, pdfpage.Order{Cache: d.Cache, Workers: 1})
+	}
 	err := pdfpage.Draw(ctx, pdfpage.Order{Page: d.Page, Cache: d.Cache, Workers: runtime.NumCPU()}, os.Stdin, out)
 	var problem document.Problem
 	if errors.As(err, &problem) {

@@ -19,7 +19,7 @@ import (
 func (a *App) consoleConfig(cfg Config) console.Config {
 	return console.Config{
 		DB: a.DB, Accounts: a.Officers, Partners: a.Partners, Users: a.API.Users, Banking: a.API.SEPA, Suspense: a.API.SEPA, History: a.API.History,
-		Cases: a.Compliance, Proofs: decidedProofs{a.DB, a.Uploads}, Documents: shownFiles{a.Uploads},
+		Cases: a.Compliance, Proofs: decidedProofs{a.DB, a.Uploads}, Checks: a.API.Identity, Documents: shownFiles{a.Uploads},
 		Events: a.API.Events, Catalog: a.Catalog, Clock: a.clock, Cursors: a.API.Cursors, Guesses: ratelimit.NewGuesses(),
 		Log: cfg.Log, Metrics: cfg.Metrics, Tracer: cfg.Tracer, Environment: string(cfg.Environment), System: a.facts,
 		Treasury: a.treasury,

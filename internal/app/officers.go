@@ -8,6 +8,7 @@ import (
 	"kontor/internal/console"
 	"kontor/internal/db"
 	"kontor/internal/document"
+	"kontor/internal/document/pdfpage"
 	"kontor/internal/fault"
 	"kontor/internal/identity"
 )
@@ -35,9 +36,13 @@ func (s shownFiles) Show(ctx context.Context, actor string, partner int64, id cl
 		return nil, console.ErrNoDocument
 	case errors.As(err, &problem):
 		return nil, console.ErrUnreadable
+	case errors.Is(err, pdfpage.ErrNotReady):
+		return nil, console.ErrNotReady
 	}
 	return look, err
 }
+
+func (s shownFiles) Prepare() { s.uploads.Pages.Prepare() }
 
 // decidedProofs lets officers decide on proofs of address.
 type decidedProofs struct {

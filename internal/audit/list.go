@@ -1,7 +1,9 @@
 package audit
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -56,6 +58,26 @@ func (f Filter) conditions() (set int, values []any) {
 	add(2, f.Action != "", f.Action)
 	add(3, f.Object != "", f.Object)
 	return set, values
+}
+
+var selectAbout = db.NewQuery(`SELECT ` + columns + ` FROM audit_entry
+	WHERE partner_id = $1 AND number < $2 AND object IN (` + db.List(4) + `) ORDER BY number DESC LIMIT $3`)
+
+// About reads entries of a partner about any of some objects, as List does.
+func About(r db.Reader, partner int64, objects []string, limit int, before int64) ([]Recorded, error) {
+	if before == 0 {
+		before = math.MaxInt64
+	}
+	var all []Recorded
+	for _, args := range db.Lists(objects, any(partner), before, limit) {
+		found, err := scan(r.Rows(selectAbout, args...))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	slices.SortFunc(all, func(a, b Recorded) int { return cmp.Compare(b.Number, a.Number) })
+	return all[:min(len(all), limit)], nil
 }
 
 // List reads entries, the newest first: at most limit of them, of those with numbers below before; 0 begins

@@ -1,13 +1,20 @@
 package console
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"kontor/internal/audit"
 	"kontor/internal/clock"
+	"kontor/internal/compliance"
 	"kontor/internal/db"
+	"kontor/internal/user"
 )
 
 // auditList is what the page of the audit log shows.
@@ -17,6 +24,7 @@ type auditList struct {
 	Partners []named
 	Rows     []audit.Recorded
 	Next     string
+	About    user.User // only what concerns this user and what belongs to it; zero: everybody
 }
 
 func (c *console) showAudit(w http.ResponseWriter, r *http.Request) error {
@@ -33,7 +41,14 @@ func (c *console) showAudit(w http.ResponseWriter, r *http.Request) error {
 	}
 	before, _ := strconv.ParseInt(q.Get("before"), 10, 64)
 	err = c.DB.View(r.Context(), func(rd db.Reader) (err error) {
-		l.Rows, err = audit.List(rd, l.Filter, pageSize+1, max(before, 0))
+		if q.Get("user") == "" {
+			l.Rows, err = audit.List(rd, l.Filter, pageSize+1, max(before, 0))
+			return err
+		}
+		if l.About, err = userByID(rd, l.Partner, q.Get("user")); err != nil {
+			return err
+		}
+		l.Rows, err = c.audited(rd, l.About, pageSize+1, max(before, 0))
 		return err
 	})
 	if err != nil {
@@ -48,12 +63,47 @@ func (c *console) showAudit(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// details are an entry's details without the braces around nothing.
-func details(text string) string {
-	if text == "{}" {
-		return ""
+// audited reads what the audit log has about a user: the account, its cases, documents and proofs of address.
+func (c *console) audited(r db.Reader, u user.User, limit int, before int64) ([]audit.Recorded, error) {
+	objects := []string{u.ID.String()}
+	cases, err := compliance.ListOfUser(r, u.Partner, u.ID)
+	if err != nil {
+		return nil, err
 	}
-	return text
+	for _, one := range cases {
+		objects = append(objects, one.ID.String())
+	}
+	files, err := c.Documents.Files(r, u.Partner, u.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range files {
+		objects = append(objects, d.ID.String())
+		if d.Proves == provesAddress && !slices.Contains(objects, d.Check.String()) {
+			objects = append(objects, d.Check.String())
+		}
+	}
+	return audit.About(r, u.Partner, objects, limit, before)
+}
+
+// details are an entry's details as people read them: names and values, those of objects in JSON.
+func details(text string) string {
+	var members map[string]jsontext.Value
+	if err := json.Unmarshal([]byte(text), &members); err != nil {
+		return text
+	}
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		value := string(members[name])
+		var plain string
+		if json.Unmarshal(members[name], &plain) == nil {
+			value = plain
+		}
+		if value != "" {
+			all = append(all, name+": "+value)
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 // objectPath is the page of what an entry is about; empty when there is none.

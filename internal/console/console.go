@@ -55,6 +55,7 @@ type Config struct {
 	Suspense  Suspense
 	Cases     Cases
 	Proofs    Proofs
+	Checks    Checks
 	Documents Documents
 	History   *history.Service
 	Events    *event.Log

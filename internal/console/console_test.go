@@ -22,6 +22,7 @@ type visitor struct {
 	*testing.T
 	desk    *consoletest.Desk
 	session string
+	dest    string // what the browser wants to do with the answer
 	site    string // what the browser says of where a form was: same-origin unless a test says otherwise
 }
 
@@ -42,6 +43,9 @@ func (v *visitor) do(method, path string, form url.Values) answer {
 	request.Header.Set("Sec-Fetch-Site", "same-origin")
 	if v.site != "" {
 		request.Header.Set("Sec-Fetch-Site", v.site)
+	}
+	if v.dest != "" {
+		request.Header.Set("Sec-Fetch-Dest", v.dest)
 	}
 	if v.session != "" {
 		request.AddCookie(&http.Cookie{Name: "__Host-kontor-console", Value: v.session})
@@ -375,36 +379,6 @@ func TestFourEyes(t *testing.T) {
 	}
 }
 
-func TestDocumentsAreShownAndEachLookIsLogged(t *testing.T) {
-	t.Parallel()
-	d := consoletest.New(t, nil)
-	u := d.User("user-1", person)
-	picture := d.Papers.AddDocument(u, console.Document{Proves: "KYC", Side: "FRONT", Media: "image/jpeg"})
-	paper := d.Papers.AddDocument(u, console.Document{Proves: "KYC", Media: "application/pdf", Pages: 2})
-	v := (&visitor{T: t, desk: d}).as(d.Officer("ann", console.Admin))
-	review := d.Case(u, person, hit)
-	at := func(d console.Document) string { return fmt.Sprintf("/console/documents/%d/%s", d.Partner, d.ID) }
-	for _, path := range []string{at(picture), at(paper) + "?page=2"} {
-		got := v.get(path)
-		if h := got.header; h.Get("Content-Type") != "image/jpeg" || !strings.HasPrefix(got.body, "\xff\xd8") ||
-			!strings.Contains(h.Get("Content-Security-Policy"), "sandbox") || h.Get("X-Content-Type-Options") != "nosniff" {
-			t.Errorf("%s comes with %v", path, h)
-		}
-	}
-	for _, path := range []string{at(picture) + "?page=2", at(paper) + "?page=3", at(paper) + "?page=0", at(paper) + "?page=x"} {
-		if got := v.get(path); got.status != http.StatusNotFound {
-			t.Errorf("%s answers %d", path, got.status)
-		}
-	}
-	if page := v.get("/console/cases/" + review.String()).body; strings.Count(page, `src="`+at(paper)) != 2 || !strings.Contains(page, "2 pages") {
-		t.Error("the case does not show both pages")
-	}
-	want := "console:ann document.view " + paper.ID.String() + "\nconsole:ann document.view " + picture.ID.String()
-	if log := strings.Join(d.Audited(2), "\n"); log != want {
-		t.Errorf("the audit log has\n%s", log)
-	}
-}
-
 func TestProofsOfAddressAreDecidedOnce(t *testing.T) {
 	t.Parallel()
 	d := consoletest.New(t, nil)
@@ -440,7 +414,7 @@ func TestUsersAreFound(t *testing.T) {
 		d.User(fmt.Sprint("bulk-", i), user.Person{FirstName: "Bulk", LastName: "User", Email: "bulk@example.com", Country: "LT"})
 	}
 	v := (&visitor{T: t, desk: d}).as(d.Officer("sue", console.Support))
-	rows := regexp.MustCompile(`<th scope="row"><a href="[^"]*">([^<]*)</a>`)
+	rows := regexp.MustCompile(`<th scope="row"[^>]*><a href="[^"]*">([^<]*)</a>`)
 	found := func(path string) string {
 		t.Helper()
 		var ids []string

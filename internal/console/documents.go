@@ -12,6 +12,7 @@ import (
 
 	"kontor/internal/clock"
 	"kontor/internal/db"
+	"kontor/internal/document"
 )
 
 // Document is a file that a user's identity or address was proven with.
@@ -28,19 +29,27 @@ type Document struct {
 	CreatedAt time.Time
 }
 
+// provesAddress is what the files of proofs of address are for.
+const provesAddress = "POA"
+
 // ErrNoDocument says that there is no such document, or that its content is gone.
 var ErrNoDocument = errors.New("console: there is no such document")
 
 // ErrUnreadable says that a document cannot be shown.
 var ErrUnreadable = errors.New("console: the document cannot be shown")
 
+// ErrNotReady says that what draws PDFs is still being made ready, which happens once after an installation.
+var ErrNotReady = errors.New("console: PDFs cannot be shown yet")
+
 // Documents shows documents to those who may see them.
 type Documents interface {
 	// Files lists the documents of a user, the oldest first.
 	Files(r db.Reader, partner int64, user clock.ID) ([]Document, error)
 	// Show records the look in the audit log and then answers a picture, or a page of a PDF, counted from 1, as a JPEG
-	// with the actor and the time all over it. ErrNoDocument, ErrUnreadable.
+	// with the actor and the time all over it. ErrNoDocument, ErrUnreadable, ErrNotReady.
 	Show(ctx context.Context, actor string, partner int64, id clock.ID, page int) (jpeg []byte, err error)
+	// Prepare makes ready, in the background, what the first of them would wait for.
+	Prepare()
 }
 
 func (d Document) path() string {
@@ -54,6 +63,8 @@ func (d Document) page(n int) string {
 	}
 	return d.path() + "?page=" + strconv.Itoa(n)
 }
+
+func (d Document) isPDF() bool { return d.Media == string(document.PDF) }
 
 // pages are the numbers of a document's pages.
 func (d Document) pages() (all []int) {
@@ -82,7 +93,7 @@ func (d Document) extent() string {
 // label is what a document shows, as far as it is known.
 func (d Document) label() string {
 	switch {
-	case d.Proves == "POA":
+	case d.Proves == provesAddress:
 		return "Proof of address"
 	case d.Side == "":
 		return "Identity document"
@@ -127,7 +138,9 @@ func (c *console) showDocument(w http.ResponseWriter, r *http.Request) error {
 	case errors.Is(err, ErrNoDocument):
 		return errNotFound
 	case errors.Is(err, ErrUnreadable):
-		return problem{http.StatusUnprocessableEntity, "Not readable", "This document cannot be shown: its content is damaged, or too large to be drawn."}
+		return c.notShown(w, r, problem{http.StatusUnprocessableEntity, "Not readable", "Its content is damaged, or too large to be drawn."})
+	case errors.Is(err, ErrNotReady), errors.Is(err, context.DeadlineExceeded):
+		return c.notShown(w, r, problem{http.StatusServiceUnavailable, "Not ready yet", "Please load the page again in half a minute."})
 	case err != nil:
 		return err
 	}
@@ -138,4 +151,17 @@ func (c *console) showDocument(w http.ResponseWriter, r *http.Request) error {
 		c.Log.WarnContext(r.Context(), "a document was not sent to its end", "error", err)
 	}
 	return nil
+}
+
+// notShown says why there is no picture: as a picture where the browser wants one for a page, which otherwise would
+// leave the place empty.
+func (c *console) notShown(w http.ResponseWriter, r *http.Request, p problem) error {
+	if r.Header.Get("Sec-Fetch-Dest") != "image" {
+		return p
+	}
+	h := w.Header()
+	h.Set("Content-Type", "image/svg+xml")
+	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+	w.WriteHeader(p.status)
+	return notice(p.title, p.text).Render(r.Context(), w)
 }

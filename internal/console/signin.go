@@ -96,6 +96,7 @@ func (c *console) welcome(w http.ResponseWriter, r *http.Request, token string) 
 		}
 	}
 	http.SetCookie(w, newCookie(token, 0))
+	c.Documents.Prepare() // until the officer has found the first PDF
 }
 
 func newCookie(token string, maxAge int) *http.Cookie {

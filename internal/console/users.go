@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +19,7 @@ import (
 	"kontor/internal/event"
 	"kontor/internal/fault"
 	"kontor/internal/iban"
+	"kontor/internal/identity"
 	"kontor/internal/ledger"
 	"kontor/internal/money"
 	"kontor/internal/page"
@@ -196,11 +196,16 @@ func (c *console) search(ctx context.Context, l userList) (found []user.Summary,
 
 // userOf finds the user whom the path names.
 func (c *console) userOf(rd db.Reader, r *http.Request) (user.User, error) {
-	partner, err := strconv.ParseInt(chi.URLParam(r, "partner"), 10, 64)
+	return userByID(rd, chi.URLParam(r, "partner"), chi.URLParam(r, "user"))
+}
+
+// userByID finds a user, deleted ones too, by the numbers of a path or a query.
+func userByID(rd db.Reader, partnerID, userID string) (user.User, error) {
+	partner, err := strconv.ParseInt(partnerID, 10, 64)
 	if err != nil {
 		return user.User{}, errNotFound
 	}
-	id, err := clock.ParseID(chi.URLParam(r, "user"))
+	id, err := clock.ParseID(userID)
 	if err != nil {
 		return user.User{}, errNotFound
 	}
@@ -229,7 +234,8 @@ type profile struct {
 	Person      user.Person
 	Erased      bool // the personal data are gone
 	Established user.Established
-	Checked     bool // an identity check was accepted
+	Checked     bool             // an identity check was accepted
+	Check       identity.Attempt // the latest identity check; the zero Attempt before the first one
 	Cases       []compliance.Case
 	PartnerName string
 	IBAN        string
@@ -321,7 +327,7 @@ func (c *console) profile(r *http.Request) (p profile, err error) {
 			return err
 		}
 		if officer(r).May(ReadAudit) {
-			if p.Audit, err = audit.List(rd, audit.Filter{Partner: &p.Partner, Object: p.ID.String()}, few, 0); err != nil {
+			if p.Audit, err = c.audited(rd, p.User, few, 0); err != nil {
 				return err
 			}
 		}
@@ -340,7 +346,11 @@ func (c *console) fillPerson(r db.Reader, p *profile) (err error) {
 		}
 		return err
 	}
-	p.Established, p.Checked, err = c.Users.FindEstablished(r, p.User)
+	if p.Established, p.Checked, err = c.Users.FindEstablished(r, p.User); err != nil {
+		return err
+	}
+	check, err := c.Checks.FindStatus(r, p.User)
+	p.Check = check.Attempt
 	return err
 }
 
@@ -398,6 +408,17 @@ func (c *console) currencies() (all []money.Currency) {
 		all = append(all, e.Currency)
 	}
 	return all
+}
+
+// Checks tells what was declared and decided in identity checks.
+type Checks interface {
+	// FindStatus answers the latest check of a user.
+	FindStatus(r db.Reader, u user.User) (identity.Status, error)
+}
+
+// methods are the ways of an identity check, in words.
+var methods = map[string]string{
+	identity.Files: "The partner sends files", identity.Hosted: "The user fills in the hosted page", identity.Staged: "The sandbox decides",
 }
 
 // userTable is a list that belongs to a user.
@@ -458,5 +479,7 @@ func (c *console) showEvents(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// auditPath is the audit log of one object.
-func auditPath(object string) string { return Root + "/audit?object=" + url.QueryEscape(object) }
+// auditPath is all about a user in the audit log.
+func auditPath(u user.User) string {
+	return Root + "/audit?partner=" + itoa(u.Partner) + "&user=" + u.ID.String()
+}

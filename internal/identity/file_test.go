@@ -352,6 +352,8 @@ func (blankPages) Page(_ context.Context, content io.Reader, _ int) (*image.RGBA
 	return page, err
 }
 
+func (blankPages) Prepare() {}
+
 // unmarked tells whether a drawn page is as empty as blankPages made it.
 func unmarked(p image.Image) bool {
 	for y := range p.Bounds().Dy() {

@@ -18,6 +18,8 @@ import (
 // PageDrawer draws a page of a PDF, counted from 1; a document.Problem when it cannot.
 type PageDrawer interface {
 	Page(ctx context.Context, content io.Reader, page int) (*image.RGBA, error)
+	// Prepare has what the first page needs made ready in the background.
+	Prepare()
 }
 
 // ErrNoFile says that there is no such file or page, or that its content was removed because it is of no use.

@@ -202,7 +202,7 @@ func TestUsersAreFoundAndFrozenInTheBrowser(t *testing.T) {
 	b.shows(".title .badge", "FROZEN")
 	b.look("console-frozen")
 
-	narrow := open(t, tablet)
+	narrow := open(t, phone)
 	enter(narrow, d, d.Officer("sue", console.Support))
 	narrow.submit(`nav a[href="/console/users"]`)
 	narrow.look("console-users")
@@ -211,4 +211,29 @@ func TestUsersAreFoundAndFrozenInTheBrowser(t *testing.T) {
 	}
 	narrow.judge()
 	narrow.look("console-forbidden")
+}
+
+// On a phone no page is wider than the screen, and each can be used by everybody.
+func TestTheConsoleOnAPhone(t *testing.T) {
+	t.Parallel()
+	d := consoletest.New(t, map[string]string{"legalName": "Demo Partner"})
+	u, review := busy(t, d)
+	long := applicant
+	long.Email = strings.Repeat("long", 15) + "@example.com"
+	d.User(strings.Repeat("user-", 25), long)
+	d.Officer("somebody.else", console.Support)
+	b := open(t, phone)
+	enter(b, d, d.Officer("ann", console.Admin))
+	at := fmt.Sprintf("/console/users/%d/%s", u.Partner, u.ID)
+	for name, path := range map[string]string{
+		"queue": "/console/cases", "case": review, "poa": "/console/poa", "users": "/console/users", "user": at, "history": at + "/history",
+		"events": at + "/events", "audit": "/console/audit", "log": fmt.Sprintf("/console/audit?partner=%d&user=%s", u.Partner, u.ID),
+		"treasury": "/console/treasury", "system": "/console/system", "officers": "/console/officers",
+	} {
+		if status := b.visit(d.URL + path); status != http.StatusOK {
+			t.Errorf("%s answers %d", path, status)
+		}
+		b.judge()
+		b.look("console-phone-" + name)
+	}
 }

@@ -77,21 +77,27 @@ func open(t *testing.T, d device) *tab {
 
 func (b *tab) prepare() {
 	b.t.Helper()
-	viewport := []chromedp.EmulateViewportOption{}
-	if b.device.mobile {
-		viewport = append(viewport, chromedp.EmulateMobile, chromedp.EmulateTouch)
-	}
+	b.size(b.device.height)
 	scheme := "light"
 	if b.device.dark {
 		scheme = "dark"
 	}
 	b.do(
-		chromedp.EmulateViewport(b.device.width, b.device.height, viewport...),
 		command(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
 			{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
 		}}),
 		command(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: b.device.noScript}),
 	)
+}
+
+// size sets the window to the device's width and a height.
+func (b *tab) size(height int64) {
+	b.t.Helper()
+	viewport := []chromedp.EmulateViewportOption{}
+	if b.device.mobile {
+		viewport = append(viewport, chromedp.EmulateMobile, chromedp.EmulateTouch)
+	}
+	b.do(chromedp.EmulateViewport(b.device.width, height, viewport...))
 }
 
 // command makes an action of a command of the protocol.
@@ -179,7 +185,8 @@ func (b *tab) fits() {
 	if b.device.noScript {
 		return // nothing can measure it
 	}
-	if over := run(b, chromedp.Evaluate[int]("document.documentElement.scrollWidth - window.innerWidth")); over > 0 {
+	// The window of a phone grows with what is too wide for it: the screen is the measure.
+	if over := run(b, chromedp.Evaluate[int64]("document.documentElement.scrollWidth")) - b.device.width; over > 0 {
 		b.t.Errorf("the page is %d px wider than the screen of %d px; the page: %s", over, b.device.width, b.excerpt())
 	}
 }
@@ -246,8 +253,11 @@ func (b *tab) look(name string) {
 	if folder == "" {
 		return
 	}
-	const png = 100
-	picture := run(b, chromedp.FullScreenshot(png))
+	if !b.device.noScript { // a window as high as the page: what stays in view is then where it belongs
+		b.size(max(b.device.height, run(b, chromedp.Evaluate[int64]("document.documentElement.scrollHeight"))))
+		defer b.size(b.device.height)
+	}
+	picture := run(b, chromedp.CaptureScreenshot())
 	if err := os.WriteFile(filepath.Join(folder, fmt.Sprintf("%s-%d.png", name, b.device.width)), picture, 0o600); err != nil {
 		b.t.Fatal(err)
 	}

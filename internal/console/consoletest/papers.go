@@ -41,6 +41,7 @@ type Papers struct {
 	files  []console.Document
 	owners []clock.ID
 	proofs []console.Proof
+	broken map[clock.ID]error
 	db     *db.DB
 	clock  clock.Clock
 }
@@ -52,6 +53,16 @@ func (p *Papers) AddDocument(u user.User, d console.Document) console.Document {
 	d.Partner, d.ID, d.CreatedAt, d.Size = u.Partner, clock.NewID(), p.clock.Now(), 420_000
 	p.files, p.owners = append(p.files, d), append(p.owners, u.ID)
 	return d
+}
+
+// Break makes every look at a document end with the error.
+func (p *Papers) Break(id clock.ID, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.broken == nil {
+		p.broken = map[clock.ID]error{}
+	}
+	p.broken[id] = err
 }
 
 // AddProof has a user send a proof of address.
@@ -89,10 +100,16 @@ func (p *Papers) Show(ctx context.Context, actor string, partner int64, id clock
 		err := p.db.Update(ctx, func(tx *db.Tx) error {
 			return audit.Write(tx, audit.Entry{Actor: actor, Action: "document.view", Partner: partner, Object: id.String()})
 		})
+		if why := p.broken[id]; why != nil {
+			return nil, why
+		}
 		return picture(), err
 	}
 	return nil, console.ErrNoDocument
 }
+
+// Prepare is console.Documents'.
+func (p *Papers) Prepare() {}
 
 // picture looks a little like a card with a photo.
 func picture() []byte {

@@ -62,6 +62,18 @@ func Draw(ctx context.Context, o Order, in io.Reader, out io.Writer) error {
 	return draw(pdf, o.Page, file, out)
 }
 
+// Compile compiles PDFium into the order's cache, if it is not there yet, and does nothing without a cache.
+func Compile(ctx context.Context, o Order) error {
+	if o.Cache == "" {
+		return nil
+	}
+	pool, err := o.pool(ctx)
+	if err != nil {
+		return fmt.Errorf("pdfpage: compile PDFium: %w", err)
+	}
+	return pool.Close()
+}
+
 // pool is PDFium without anything around it.
 func (o Order) pool(ctx context.Context) (pdfium.Pool, error) {
 	config := wazero.NewRuntimeConfigInterpreter()

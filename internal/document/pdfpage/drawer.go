@@ -10,6 +10,7 @@ import (
 	"io"
 	"os/exec"
 	"strconv"
+	"sync"
 	"time"
 
 	"kontor/internal/document"
@@ -17,36 +18,78 @@ import (
 
 // Limits of the process that draws.
 const (
-	drawWithin = time.Minute // to compile PDFium on a slow machine, and to draw
-	softMemory = "GOMEMLIMIT=384MiB"
-	Unreadable = 3 // the exit status for a file that cannot be drawn
+	drawWithin    = time.Minute
+	compileWithin = 10 * time.Minute // at low priority, on a slow and busy machine
+	softMemory    = "GOMEMLIMIT=384MiB"
+	Unreadable    = 3 // the exit status for a file that cannot be drawn
 )
+
+// ErrNotReady says that PDFium is still being compiled, which happens once.
+var ErrNotReady = errors.New("pdfpage: PDFium is still being compiled")
 
 // Drawer draws pages, one at a time.
 type Drawer struct {
 	// Program and what it is called with make a process that does what Draw says, with its first argument behind
-	// them: the number of the page. Without a program pages are drawn in this process: for tests.
+	// them: the number of the page, or 0 to compile PDFium and draw nothing. Without a program pages are drawn in this
+	// process: for tests.
 	Program []string
-	turn    chan struct{}
+
+	turn  chan struct{}
+	once  sync.Once
+	ready chan struct{} // closed when PDFium was compiled
 }
 
 // NewDrawer makes a drawer. program may be empty: see Drawer.Program.
 func NewDrawer(program ...string) *Drawer {
-	return &Drawer{Program: program, turn: make(chan struct{}, 1)}
+	return &Drawer{Program: program, turn: make(chan struct{}, 1), ready: make(chan struct{})}
 }
 
-// Page draws a page of a PDF, counted from 1. A document.Problem when it cannot be drawn within the limits.
+// Prepare has PDFium compiled in the background, the first time that it is called. The first time after an
+// installation this takes some seconds of one core; after that it finds what it has kept.
+func (d *Drawer) Prepare() {
+	d.once.Do(func() {
+		if len(d.Program) == 0 {
+			close(d.ready)
+			return
+		}
+		go func() {
+			defer close(d.ready)
+			ctx, cancel := context.WithTimeout(context.Background(), compileWithin)
+			defer cancel()
+			_ = d.command(ctx, 0).Run() // what failed is compiled again, or interpreted, for each page
+		}()
+	})
+}
+
+// command is the process that draws a page, or compiles.
+func (d *Drawer) command(ctx context.Context, page int) *exec.Cmd {
+	c := exec.CommandContext(ctx, d.Program[0], append(d.Program[1:len(d.Program):len(d.Program)], strconv.Itoa(page))...)
+	c.Env, c.WaitDelay = []string{softMemory}, time.Second
+	return c
+}
+
+// Page draws a page of a PDF, counted from 1. A document.Problem when it cannot be drawn within the limits; ErrNotReady
+// when the context ended before there was anything to draw with.
 func (d *Drawer) Page(ctx context.Context, content io.Reader, page int) (*image.RGBA, error) {
+	d.Prepare()
+	select {
+	case <-d.ready:
+	case <-ctx.Done():
+		return nil, ErrNotReady
+	}
 	select {
 	case d.turn <- struct{}{}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 	defer func() { <-d.turn }()
-	ctx, cancel := context.WithTimeout(ctx, drawWithin)
+	within, cancel := context.WithTimeout(ctx, drawWithin)
 	defer cancel()
 	var drawn bytes.Buffer
-	if err := d.draw(ctx, content, page, &drawn); err != nil {
+	if err := d.draw(within, content, page, &drawn); err != nil {
+		if ctx.Err() != nil { // nobody waits for it any more, which says nothing about the file
+			return nil, ctx.Err()
+		}
 		return nil, err
 	}
 	return read(&drawn)
@@ -57,9 +100,8 @@ func (d *Drawer) draw(ctx context.Context, content io.Reader, page int, out io.W
 		return Draw(ctx, Order{Page: page}, content, out)
 	}
 	var said bytes.Buffer
-	c := exec.CommandContext(ctx, d.Program[0], append(d.Program[1:len(d.Program):len(d.Program)], strconv.Itoa(page))...)
+	c := d.command(ctx, page)
 	c.Stdin, c.Stdout, c.Stderr = content, &atMost{w: out, left: 64 + 4*MaxSide*MaxSide}, &atMost{w: &said, left: 1 << 10}
-	c.Env, c.WaitDelay = []string{softMemory}, time.Second
 	err := c.Run()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() == Unreadable || errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return document.Unreadable

@@ -1,0 +1,6 @@
+//go:build !unix
+
+package main
+
+// stepBack leaves the priority of this process as it is.
+func stepBack() {}
