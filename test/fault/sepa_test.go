@@ -22,6 +22,7 @@ import (
 	"kontor/internal/app"
 	"kontor/internal/clock"
 	"kontor/internal/db"
+	"kontor/internal/file"
 	"kontor/internal/iban"
 	"kontor/internal/money"
 	"kontor/internal/partner"
@@ -309,6 +310,9 @@ func (x *exchanged) received() (transfers, messages map[string]int) {
 		x.t.Fatal(err)
 	}
 	for _, f := range files {
+		if strings.HasSuffix(f.Name(), file.TempSuffix) {
+			continue // the bank was killed while it wrote it
+		}
 		opened, err := os.Open(filepath.Join(folder, f.Name()))
 		if err != nil {
 			x.t.Fatal(err)
@@ -345,7 +349,7 @@ func (x *exchanged) checkStatement() {
 	defer d.Close()
 	err = eventually(x.t, arrivalLimit, func() error {
 		return d.Snapshot(x.t.Context(), func(r db.Reader) error {
-			days, err := sepa.Days(r, time.Time{}, 1)
+			days, err := sepa.Days(r, sepa.Span{Limit: 1})
 			switch {
 			case err != nil:
 				return err

@@ -23,7 +23,7 @@ func TestExchangeKilled(t *testing.T) {
 	t.Parallel()
 	eachEngine(t, 50, func(t *testing.T, engine db.Engine) {
 		rng := random(t)
-		x := startExchange(t, engine, 3, 400_00)
+		x := startExchange(t, engine, 3, 90_000_00) // enough for a long round
 		stop := x.payments(rng, 4)
 		kills := exchangeKills
 		if *long {

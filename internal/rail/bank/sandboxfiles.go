@@ -65,7 +65,7 @@ func SendFiles(shared string) Send {
 // Run takes what is in the outbox until the context ends.
 func (f *SandboxFiles) Run(ctx context.Context, poll time.Duration) {
 	if err := f.sweep(); err != nil {
-		f.log.WarnContext(ctx, "what an earlier run left in the inbox cannot be swept", "error", err)
+		f.log.WarnContext(ctx, "what an earlier run left unfinished cannot be swept", "error", err)
 	}
 	timer := time.NewTicker(poll)
 	defer timer.Stop()
@@ -80,11 +80,16 @@ func (f *SandboxFiles) Run(ctx context.Context, poll time.Duration) {
 	}
 }
 
-// sweep removes what was being written into the inbox when an earlier run was stopped. It will be written anew.
+// sweep removes what was being written when an earlier run was stopped. It will be written anew.
 func (f *SandboxFiles) sweep() error {
+	unfinished := func(name string) bool { return strings.HasSuffix(name, file.TempSuffix) }
 	left, err := named(filepath.Join(f.shared, inboxFolder), func(name string) bool {
-		return strings.Contains(name, "-"+bankPrefix) && strings.HasSuffix(name, file.TempSuffix)
+		return unfinished(name) && strings.Contains(name, "-"+bankPrefix) // others may put files there too
 	})
+	for _, folder := range []string{receivedFolder, refusedFolder} {
+		more, failed := named(filepath.Join(f.own, folder), unfinished)
+		left, err = append(left, more...), errors.Join(err, failed)
+	}
 	for _, path := range left {
 		err = errors.Join(err, os.Remove(path))
 	}
@@ -200,7 +205,7 @@ const keptMark = "_"
 func (f *SandboxFiles) refuseIfTwice(ctx context.Context, path string, content []byte) error {
 	own := filepath.Base(f.keptAs(receivedFolder, path))
 	others, err := named(filepath.Join(f.own, receivedFolder), func(name string) bool {
-		return strings.HasPrefix(name, own[:strings.LastIndex(own, keptMark)+1]) && name != own
+		return strings.HasPrefix(name, own[:strings.LastIndex(own, keptMark)+1]) && strings.HasSuffix(name, fileSuffix) && name != own
 	})
 	if err != nil || len(others) == 0 {
 		return err

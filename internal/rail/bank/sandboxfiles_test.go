@@ -13,6 +13,7 @@ import (
 	"kontor/internal/clock"
 	"kontor/internal/db"
 	"kontor/internal/db/dbtest"
+	"kontor/internal/file"
 	"kontor/internal/rail/bank/iso20022"
 	"kontor/internal/sepa"
 )
@@ -132,7 +133,15 @@ func TestBankSideTakesAMessageOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.put("K1.xml", order)
-	if _, err := b.Receive(t.Context(), order); err != nil { // and is stopped before it has kept the file
+	if _, err := b.Receive(t.Context(), order); err != nil { // and is stopped while it keeps the file
+		t.Fatal(err)
+	}
+	unfinished := filepath.Join(b.own, receivedFolder, "K1_"+clock.NewID().String()+".xml.1"+file.TempSuffix)
+	if err := os.WriteFile(unfinished, order, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.take(2, 0, 0)
+	if err := b.files.sweep(); err != nil {
 		t.Fatal(err)
 	}
 	b.take(1, 0, 0)
