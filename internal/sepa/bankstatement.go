@@ -15,7 +15,7 @@ const maxLines = 500
 
 var (
 	insertLine = db.NewInsertOnce("bank_statement_line", `partner_id bigint, account text, reference text, part text, day bigint,
-		statement_id text, amount bigint`, "partner_id, account, reference, part")
+		statement_id text, amount bigint, batch bigint`, "partner_id, account, reference, part")
 	insertStatement = db.NewInsert("bank_statement", `partner_id bigint, account text, day bigint, statement_id text,
 		sequence bigint, opening bigint, closing bigint, lines bigint, booked bigint, made_at bigint, created_at bigint`)
 	selectStatement = db.NewQuery(`SELECT opening, closing, lines FROM bank_statement
@@ -40,10 +40,14 @@ func (s *Service) KeepStatement(ctx context.Context, st Statement) error {
 	if known || err != nil {
 		return err
 	}
-	for lines := range slices.Chunk(st.Lines, maxLines) {
+	kept, err := s.apartLines(ctx, st)
+	if err != nil {
+		return err
+	}
+	for lines := range slices.Chunk(kept, maxLines) {
 		err := s.db.Update(ctx, func(tx *db.Tx) error {
 			for _, l := range lines {
-				tx.Write(insertLine, ledger.Operator, string(l.Account), l.Reference, l.Part, st.Day, st.ID, l.Amount.Units())
+				tx.Write(insertLine, ledger.Operator, string(st.Account), l.Reference, l.Part, st.Day, st.ID, l.Amount.Units(), l.Batch)
 			}
 			return nil
 		})

@@ -82,6 +82,8 @@ type Entry struct {
 	Account   iban.IBAN
 	Reference string       // the bank's own, unique on the account
 	Part      string       // which payment of an entry that has several
+	Whole     money.Amount // of an entry that has several payments: all of them
+	Batch     int64        // above zero: the entry is so many payments (1: the bank did not say), which the bank tells elsewhere
 	EndToEnd  string       // empty or any text, when the payment was not made by us
 	Ours      string       // the id that we gave the instruction, when the bank tells it apart from the end-to-end id
 	Amount    money.Amount // credits are above zero

@@ -30,6 +30,7 @@ const (
 	NotStated    Cause = "NOT_STATED"    // the bank told that it booked a payment, and its statement does not have it
 	NotBooked    Cause = "NOT_BOOKED"    // a line of the statement has no posting
 	OtherAmount  Cause = "OTHER_AMOUNT"  // a line of the statement was booked with another amount
+	Undetailed   Cause = "BATCH"         // a line of the statement is a batch, of which not all payments were told
 	Repeated     Cause = "REPEATED"      // lines stood in an earlier statement
 	NotTheBanks  Cause = "NOT_THE_BANKS" // a posting on the bank's account of which the bank knows nothing
 )
@@ -56,8 +57,9 @@ type Day struct {
 	Differences      []Difference // they sum up to Difference; the first maxNamed payments of a cause
 	Unnamed          int64        // how many payments are not among them
 
-	booked int64 // what the ledger has of the lines that stood in no earlier statement
-	odd    int64 // and of payments that belong to the day and stand in no statement
+	booked int64            // what the ledger has of the lines that stood in no earlier statement
+	odd    int64            // and of payments that belong to the day and stand in no statement
+	late   map[string]int64 // of these, the payments of batches that were told after the statement, by the entry
 }
 
 // Agrees tells whether the bank and the books have the same, and nothing is missing. What somebody has corrected by a
@@ -142,10 +144,14 @@ type odd struct {
 	units      int64
 	at, booked time.Time // booked is zero for what is not the bank's
 	reference  string
+	batch      time.Time // the day of the statement that has the batch of which it is; zero: none has
 }
 
 // after tells whether the posting came after a statement; later says the same in SQL.
 func (o odd) after(d Day) bool {
+	if !o.batch.IsZero() {
+		return o.batch.After(d.Day)
+	}
 	if o.booked.IsZero() {
 		return !o.at.Before(d.Day.Add(aDay))
 	}
@@ -171,7 +177,7 @@ func assign(r db.Reader, bank clock.ID, days []Day, first bool) error {
 	defer rows.Close()
 	for rows.Next() {
 		var o odd
-		if err := rows.Scan(&o.operation, &o.units, &o.at, &o.booked, &o.reference); err != nil {
+		if err := rows.Scan(&o.operation, &o.units, &o.at, &o.booked, &o.reference, &o.batch); err != nil {
 			return err
 		}
 		i := len(days) - 1
@@ -182,14 +188,25 @@ func assign(r db.Reader, bank clock.ID, days []Day, first bool) error {
 			i--
 		}
 		d := &days[i]
-		d.odd += o.units
-		if o.booked.IsZero() {
-			d.add(Difference{Cause: NotTheBanks, Amount: euros(-o.units), Reference: o.operation.String()})
-		} else {
-			d.add(Difference{Cause: NotStated, Amount: euros(-o.units), Reference: o.reference})
-		}
+		d.take(o)
 	}
 	return rows.Err()
+}
+
+// take gives a posting to the day.
+func (d *Day) take(o odd) {
+	d.odd += o.units
+	switch {
+	case !o.batch.IsZero():
+		if d.late == nil {
+			d.late = map[string]int64{}
+		}
+		d.late[o.reference] += o.units
+	case o.booked.IsZero():
+		d.add(Difference{Cause: NotTheBanks, Amount: euros(-o.units), Reference: o.operation.String()})
+	default:
+		d.add(Difference{Cause: NotStated, Amount: euros(-o.units), Reference: o.reference})
+	}
 }
 
 // add names a payment that makes a difference, or counts it.
@@ -236,18 +253,22 @@ func explain(r db.Reader, d, before *Day) error {
 	rows := r.Rows(selectMismatched, ledger.Operator, string(d.Account), d.Day, d.ID)
 	defer rows.Close()
 	for rows.Next() {
-		var n Difference
-		var told, booked int64
+		n := Difference{Cause: NotBooked}
+		var told, booked, batch int64
 		var known bool
-		if err := rows.Scan(&n.Reference, &told, &booked, &known); err != nil {
+		if err := rows.Scan(&n.Reference, &told, &booked, &known, &batch); err != nil {
 			return err
 		}
-		if n.Cause = NotBooked; known {
-			n.Cause = OtherAmount
-		}
-		n.Amount = euros(told - booked)
 		left -= told - booked
-		d.add(n)
+		switch {
+		case known:
+			n.Cause = OtherAmount
+		case batch > 0:
+			n.Cause, booked = Undetailed, d.late[n.Reference]
+		}
+		if n.Amount = euros(told - booked); told != booked {
+			d.add(n)
+		}
 	}
 	if left != 0 {
 		d.Differences = append(d.Differences, Difference{Cause: Repeated, Amount: euros(left)})
@@ -275,6 +296,8 @@ func (n Difference) String() string {
 		return fmt.Sprintf("line %s of the statement has no posting", n.Reference)
 	case OtherAmount:
 		return fmt.Sprintf("line %s of the statement was booked with another amount", n.Reference)
+	case Undetailed:
+		return fmt.Sprintf("line %s of the statement is a batch, and the bank has not told all of its payments", n.Reference)
 	case Repeated:
 		return "lines of the statement stood in an earlier one"
 	case NotTheBanks:

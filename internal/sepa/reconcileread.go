@@ -32,10 +32,11 @@ const (
 		LEFT JOIN bank_entry e ON e.partner_id = $1 AND e.id = p.operation_id
 		LEFT JOIN bank_statement_line l ON l.partner_id = $1 AND l.account = e.account AND l.reference = e.reference AND l.part = e.part
 		LEFT JOIN bank_statement s ON s.partner_id = $1 AND s.account = l.account AND s.day = l.day AND s.statement_id = l.statement_id
+		LEFT JOIN bank_statement_line b ON b.partner_id = $1 AND b.account = e.account AND b.reference = e.reference AND b.part = '' AND b.batch > 0
 		WHERE s.statement_id IS NULL AND `
-	// later is what came after a statement of the day $5, made at $6: what the bank told of later, or dates later; and what
-	// is not the bank's, after the day ($7).
-	later = `CASE WHEN e.id IS NULL THEN p.created_at >= $7 ELSE e.booked_on > $5 OR p.created_at > $6 END`
+	// later is what came after a statement of the day $5, made at $6: what the bank told of later, or dates later, and what
+	// is not the bank's, after the day ($7). A payment of a batch belongs to the day of the statement that has the batch.
+	later = `CASE WHEN e.id IS NULL THEN p.created_at >= $7 WHEN b.day IS NOT NULL THEN b.day > $5 ELSE e.booked_on > $5 OR p.created_at > $6 END`
 )
 
 var (
@@ -56,11 +57,12 @@ var (
 	insertUnstated = db.NewInsertOnce("bank_unstated", "partner_id bigint, operation_id uuid, leg text, amount bigint, created_at bigint",
 		"partner_id, operation_id, leg")
 	sumLater   = db.NewQuery(`SELECT CAST(COALESCE(SUM(p.amount), 0) AS BIGINT) ` + unstated + later)
-	selectOdds = db.NewQuery(`SELECT p.operation_id, p.amount, p.created_at, COALESCE(e.booked_on, 0), COALESCE(e.reference, '') ` +
+	selectOdds = db.NewQuery(`SELECT p.operation_id, p.amount, p.created_at, COALESCE(e.booked_on, 0), COALESCE(e.reference, ''),
+		COALESCE(b.day, 0) ` +
 		unstated + `NOT ` + later + ` ORDER BY p.created_at, p.operation_id`)
 	selectUnstated   = db.NewQuery(`SELECT p.operation_id, p.leg, p.amount, p.created_at ` + unstated + `p.created_at < $5`)
 	selectMismatched = db.NewQuery(`
-		SELECT l.reference, l.amount, COALESCE(e.amount, 0), e.amount IS NOT NULL FROM bank_statement_line l
+		SELECT l.reference, l.amount, COALESCE(e.amount, 0), e.amount IS NOT NULL, l.batch FROM bank_statement_line l
 		LEFT JOIN bank_entry e ON e.partner_id = l.partner_id AND e.account = l.account AND e.reference = l.reference AND e.part = l.part
 		WHERE l.partner_id = $1 AND l.account = $2 AND l.day = $3 AND l.statement_id = $4 AND (e.amount IS NULL OR e.amount <> l.amount)
 		ORDER BY l.reference, l.part`)

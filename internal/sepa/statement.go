@@ -28,7 +28,7 @@ var (
 		amount bigint, target_partner bigint, object_id uuid, reason text, detail bytes, booked_on bigint, created_at bigint`)
 	// selectKnown and selectBooked look up value by value: PostgreSQL, planning them before the table's first day was
 	// analysed, would read all of it for a list.
-	selectKnown = db.NewQuery(db.ListUnion(3, `SELECT reference, part FROM bank_entry
+	selectKnown = db.NewQuery(db.ListUnion(3, `SELECT reference, part, amount FROM bank_entry
 		WHERE partner_id = $1 AND account = $2 AND reference = VALUE`))
 	// selectSent finds transfers by their ids alone: the bank does not know of partners.
 	selectSent = db.NewQuery(`SELECT t.partner_id, t.id, t.amount, t.status
@@ -208,36 +208,47 @@ type lineKey struct{ account, reference, part string }
 
 func (l line) key() lineKey { return lineKey{string(l.Account), l.Reference, l.Part} }
 
-// fresh leaves out what is booked already, and what is told twice.
+// fresh leaves out what is booked already, what is told twice, and batches whose payments are told elsewhere.
 func fresh(r db.Reader, lines []line) ([]line, error) {
-	known := map[lineKey]bool{}
+	known := map[lineKey]int64{}
 	references := map[string][]string{}
 	for _, l := range lines {
 		references[string(l.Account)] = append(references[string(l.Account)], l.Reference)
 	}
 	for account, some := range references {
-		for _, args := range db.Lists(some, ledger.Operator, account) {
-			rows := r.Rows(selectKnown, args...)
-			for rows.Next() {
-				k := lineKey{account: account}
-				if err := rows.Scan(&k.reference, &k.part); err != nil {
-					return nil, err
-				}
-				known[k] = true
-			}
-			if err := rows.Err(); err != nil {
-				return nil, err
-			}
+		if err := findKnown(r, known, account, some); err != nil {
+			return nil, err
 		}
 	}
+	whole := sums(known)
 	var left []line
 	for _, l := range lines {
-		if !known[l.key()] {
-			known[l.key()] = true
+		if _, told := known[l.key()]; !told && l.Batch == 0 && !l.toldOtherwise(whole) {
+			known[l.key()] = l.Amount.Units()
 			left = append(left, l)
 		}
 	}
 	return left, nil
+}
+
+// findKnown adds what is booked of some entries.
+func findKnown(r db.Reader, known map[lineKey]int64, account string, references []string) error {
+	slices.Sort(references)
+	for _, args := range db.Lists(slices.Compact(references), ledger.Operator, account) {
+		rows := r.Rows(selectKnown, args...)
+		for rows.Next() {
+			k := lineKey{account: account}
+			var units int64
+			if err := rows.Scan(&k.reference, &k.part, &units); err != nil {
+				return err
+			}
+			known[k] = units
+		}
+		if err := rows.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // classify tells what each line is, and whose.

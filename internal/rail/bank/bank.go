@@ -209,11 +209,13 @@ func entries(s iso20022.Statement) []sepa.Entry {
 		}
 		for i, d := range details {
 			entry := sepa.Entry{
+				Batch:   e.Batch,
 				Account: s.Account, Reference: e.Reference, EndToEnd: d.EndToEndID, Ours: d.Instruction, Amount: d.Amount,
 				Returned: d.Returned, Reason: d.ReturnReason, Debtor: sepa.Party(d.Debtor), Creditor: sepa.Party(d.Creditor),
 				Title: d.Remittance, Day: e.Day,
 			}
 			if len(details) > 1 {
+				entry.Whole = e.Amount
 				entry.Part = d.Reference
 				if entry.Part == "" {
 					entry.Part = fmt.Sprintf("%s/%d", d.EndToEndID, i)

@@ -156,6 +156,10 @@ func TestOtherVersionsAreRead(t *testing.T) {
 				e[0].Details[0].Debtor == (iso20022.Party{Name: "Test User", IBAN: theirs, BIC: "COBADEFFXXX"}) &&
 				e[0].Details[0].Remittance == "KT12345ABC rent" && e[1].Amount == cents(-250) && len(e[1].Details) == 0
 		},
+		"bank/camt.053.001.08.xml": func(d iso20022.Document) bool { // batches, whose payments are in a camt.054
+			e := d.Statements[0].Entries
+			return len(e) == 4 && e[0].Batch == 3 && e[1].Batch == 1 && e[2].Batch == 0 && len(e[2].Details) == 2 && e[3].Batch == 0
+		},
 		"bank/pacs.002.001.03.xml": func(d iso20022.Document) bool {
 			s := d.Report.Batches[0].Transfers[0]
 			return d.Report.OriginalID == "K1" && s == iso20022.Status{EndToEndID: "e9", Code: "RJCT", Reason: "AM05", Info: "twice today"}

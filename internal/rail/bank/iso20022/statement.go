@@ -45,6 +45,7 @@ type Entry struct {
 	Booked    bool // otherwise announced only
 	Day       time.Time
 	Details   []Detail // of a batch that was booked as one, several; together they are the amount
+	Batch     int64    // above zero: a batch of so many payments, of which the bank gives no details here; 1: it gave no number
 }
 
 // Detail is one payment of an entry.
@@ -155,15 +156,41 @@ func (x *xmlSummary) check(entries []Entry) error {
 }
 
 type xmlEntry struct {
-	EntryReference string      `xml:"NtryRef,omitempty"`
-	Amount         *xmlAmount  `xml:"Amt"`
-	Indicator      string      `xml:"CdtDbtInd"`
-	Reversal       string      `xml:"RvslInd,omitempty"`
-	Status         xmlStatus   `xml:"Sts"`
-	Booked         *xmlDate    `xml:"BookgDt"`
-	Reference      string      `xml:"AcctSvcrRef,omitempty"`
-	Domain         *xmlDomain  `xml:"BkTxCd"`
-	Details        []xmlDetail `xml:"NtryDtls>TxDtls"`
+	EntryReference string         `xml:"NtryRef,omitempty"`
+	Amount         *xmlAmount     `xml:"Amt"`
+	Indicator      string         `xml:"CdtDbtInd"`
+	Reversal       string         `xml:"RvslInd,omitempty"`
+	Status         xmlStatus      `xml:"Sts"`
+	Booked         *xmlDate       `xml:"BookgDt"`
+	Reference      string         `xml:"AcctSvcrRef,omitempty"`
+	Domain         *xmlDomain     `xml:"BkTxCd"`
+	Elsewhere      *xmlMessage    `xml:"AddtlInfInd"` // the message that has the details
+	Batches        []xmlCollected `xml:"NtryDtls>Btch"`
+	Details        []xmlDetail    `xml:"NtryDtls>TxDtls"`
+}
+
+// xmlMessage names a message by its kind.
+type xmlMessage struct {
+	Kind string `xml:"MsgNmId"`
+}
+
+// xmlCollected tells that an entry is a batch.
+type xmlCollected struct {
+	Count string `xml:"NbOfTxs,omitempty"`
+}
+
+// batch is how many payments the entry is, of which the bank gives no details here; 0 when it is none of that kind.
+func (x xmlEntry) batch() int64 {
+	elsewhere := x.Elsewhere != nil && strings.HasPrefix(strings.TrimSpace(x.Elsewhere.Kind), string(Notification))
+	if len(x.Details) > 0 || len(x.Batches) == 0 && !elsewhere {
+		return 0
+	}
+	var count int64
+	for _, b := range x.Batches {
+		n, _ := strconv.ParseInt(strings.TrimSpace(b.Count), 10, 32) // not a number: none
+		count += max(0, n)
+	}
+	return max(1, count)
 }
 
 // xmlDomain is the bank transaction code.
@@ -295,7 +322,7 @@ func signed(a *xmlAmount, indicator string) (money.Amount, error) {
 }
 
 func (x xmlEntry) read() (Entry, error) {
-	e := Entry{Reference: strings.TrimSpace(x.Reference), Booked: x.Status.booked(), Day: x.Booked.day()}
+	e := Entry{Reference: strings.TrimSpace(x.Reference), Booked: x.Status.booked(), Day: x.Booked.day(), Batch: x.batch()}
 	if e.Reference == "" {
 		e.Reference = strings.TrimSpace(x.EntryReference)
 	}
