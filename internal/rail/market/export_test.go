@@ -30,3 +30,6 @@ func History(r db.Reader, slug string, from, to time.Time, limit int) ([]Recorde
 	}
 	return all, rows.Err()
 }
+
+// SetPatience replaces the time that a source has for an answer.
+func (f *Feed) SetPatience(d time.Duration) { f.client.Timeout = d }

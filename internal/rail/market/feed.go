@@ -10,6 +10,7 @@ import (
 	"math/big"
 	"net/http"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -125,18 +126,25 @@ func every(ctx context.Context, pause time.Duration, do func() time.Duration) {
 	}
 }
 
-// Poll asks a source once for all of its markets. What could be read counts even if other answers could not.
+// Poll asks a source once for all of its markets. What could be read counts even if other answers could not. A price is
+// as old as the question, whatever the answer took, as what a cache on the way says, or as the source itself says.
 func (f *Feed) Poll(ctx context.Context, s Source) error {
 	tickers := map[string]ticker{}
 	var problems []error
 	for address, symbol := range s.addresses() {
-		body, err := f.get(ctx, address)
+		asked := f.clock.Now()
+		body, age, err := f.get(ctx, address)
+		var found map[string]ticker
 		if err == nil {
-			var found map[string]ticker
 			found, err = formats[s.Format](body, symbol)
-			maps.Copy(tickers, found)
 		}
 		problems = append(problems, err)
+		for symbol, t := range found {
+			if known := asked.Add(-age); t.at.IsZero() || t.at.After(known) {
+				t.at = known
+			}
+			tickers[symbol] = t
+		}
 	}
 	now := f.clock.Now()
 	f.mu.Lock()
@@ -146,7 +154,10 @@ func (f *Feed) Poll(ctx context.Context, s Source) error {
 		if !ok {
 			continue
 		}
-		price, err := t.middle()
+		price, err := t.middle(f.sources.Tolerance)
+		if err == nil && now.Sub(t.at) > f.sources.MaxAge {
+			err = fmt.Errorf("its price is of %s", t.at.UTC().Format(time.RFC3339))
+		}
 		if err != nil {
 			problems = append(problems, fmt.Errorf("%s: %w", symbol, err))
 			continue
@@ -160,7 +171,7 @@ func (f *Feed) Poll(ctx context.Context, s Source) error {
 		if f.quotes[slug] == nil {
 			f.quotes[slug] = map[string]quote{}
 		}
-		f.quotes[slug][s.Name] = quote{price, now}
+		f.quotes[slug][s.Name] = quote{price, t.at}
 	}
 	f.compose(now)
 	return errors.Join(problems...)
@@ -168,7 +179,7 @@ func (f *Feed) Poll(ctx context.Context, s Source) error {
 
 // PollReference asks for the reference rates once.
 func (f *Feed) PollReference(ctx context.Context) error {
-	body, err := f.get(ctx, f.sources.Reference)
+	body, _, err := f.get(ctx, f.sources.Reference)
 	if err != nil {
 		return err
 	}
@@ -176,31 +187,38 @@ func (f *Feed) PollReference(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if r.day.After(f.clock.Now()) {
+		return fmt.Errorf("it is of %s, which is not yet", r.day.Format(time.DateOnly))
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.reference = r
 	return nil
 }
 
-func (f *Feed) get(ctx context.Context, address string) ([]byte, error) {
+// get answers a body, and for how long it lay in a cache on the way (RFC 9111, section 5.1).
+func (f *Feed) get(ctx context.Context, address string) (body []byte, age time.Duration, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	request.Header.Set("User-Agent", "Kontor/1")
 	response, err := f.client.Do(request)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("it answers with status %d", response.StatusCode)
+		return nil, 0, fmt.Errorf("it answers with status %d", response.StatusCode)
 	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	body, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	if err == nil && len(body) > maxAnswer {
 		err = errors.New("its answer is too long")
 	}
-	return body, err
+	if seconds, bad := strconv.ParseUint(response.Header.Get("Age"), 10, 32); bad == nil {
+		age = time.Duration(seconds) * time.Second //nolint:gosec // 32 bits
+	}
+	return body, age, err
 }
 
 // Prices answers the prices of the open markets.

@@ -27,7 +27,8 @@ const (
 	coinbaseForm = `{"ask":"57020.00","bid":"57010.00","volume":"1543.20142581","trade_id":86326522,"price":"57012.39","size":"0.00698254",` +
 		`"time":"2026-03-01T12:00:00.420683Z","rfq_volume":"62.31"}`
 	bitstampForm = `{"timestamp":"1772366400","open":"57100.00","high":"57800.00","low":"56600.00","last":"57012.00","volume":"213.26801100",` +
-		`"vwap":"57089.00","bid":"57008.00","ask":"57012.00","side":"0","open_24":"57100.00","percent_change_24":"-0.15"}`
+		`"vwap":"57089.00","bid":"57008","ask":"57012","side":"0","open_24":"57100.00","percent_change_24":"-0.15",` +
+		`"market_type":"SPOT","pair":"BTC/EUR","market":"BTC/EUR"}`
 	binanceForm = `[{"symbol":"BTCEUR","bidPrice":"57014.10000000","bidQty":"0.43100000","askPrice":"57015.90000000","askQty":"9.00000000"}]`
 	ecbForm     = `<?xml version="1.0" encoding="UTF-8"?>
 <gesmes:Envelope xmlns:gesmes="http://www.gesmes.org/xml/2002-08-01" xmlns="http://www.ecb.int/vocabulary/2002-08-01/eurofxref">
@@ -49,6 +50,8 @@ type venue struct {
 	*httptest.Server
 	mu      sync.Mutex
 	answers map[string]string // by path
+	age     string            // header of all answers
+	before  func(path string) // is called before each answer; may be nil
 }
 
 func newVenue(t *testing.T, answers map[string]string) *venue {
@@ -57,7 +60,14 @@ func newVenue(t *testing.T, answers map[string]string) *venue {
 	v.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v.mu.Lock()
 		body, ok := v.answers[r.URL.Path]
+		age, before := v.age, v.before
 		v.mu.Unlock()
+		if before != nil {
+			before(r.URL.Path)
+		}
+		if age != "" {
+			w.Header().Set("Age", age)
+		}
 		if !ok {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
@@ -71,6 +81,13 @@ func (v *venue) set(path, body string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.answers[path] = body
+}
+
+// onRequest has something happen before each answer.
+func (v *venue) onRequest(do func(path string)) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.before = do
 }
 
 func (v *venue) sources(t *testing.T) market.Sources {
@@ -161,7 +178,7 @@ func TestFeedTakesTheMedianOfItsSources(t *testing.T) {
 func TestFeedRejectsAnOutlier(t *testing.T) {
 	t.Parallel()
 	f := newFeedTest(t)
-	f.venue.set("/bitstamp/btceur/", strings.NewReplacer("57008", "570.08", "57012.00\",\"side", "570.12\",\"side").Replace(bitstampForm))
+	f.venue.set("/bitstamp/btceur/", strings.NewReplacer(`"57008"`, `"570.08"`, `"57012"`, `"570.12"`).Replace(bitstampForm))
 	f.poll(t)
 	f.want(t, "with one of four a hundred times too low", "btc", "57015")
 }
@@ -198,19 +215,70 @@ func TestFeedForgetsWhatIsTooOld(t *testing.T) {
 	}
 	f.want(t, "with one source", "btc", "closed")
 	f.venue.set("/bitstamp/btceur/", bitstampForm)
+	if failed := f.poll(t); failed != 3 {
+		t.Errorf("with a source that stands still %d failed, want 3", failed)
+	}
+	f.want(t, "with a source that stands still", "btc", "closed")
+	f.venue.set("/bitstamp/btceur/", strings.Replace(bitstampForm, "1772366400", "1772366430", 1))
 	f.poll(t)
 	f.want(t, "with two sources again", "btc", "57007.5")
+}
+
+// TestSlowAnswersAreAsOldAsTheQuestion lets half a minute pass while each answer is on its way.
+func TestSlowAnswersAreAsOldAsTheQuestion(t *testing.T) {
+	t.Parallel()
+	f := newFeedTest(t)
+	f.sources.All = f.sources.All[:2]
+	f.venue.onRequest(func(string) { f.clock.Advance(30 * time.Second) })
+	f.poll(t) // asked after 30 s, and after a minute
+	f.want(t, "when both are known", "btc", "57010")
+	f.clock.Advance(time.Microsecond)
+	f.want(t, "a minute after the first was asked", "btc", "closed")
+}
+
+func TestWhatLayInACacheIsThatOld(t *testing.T) {
+	t.Parallel()
+	for age, price := range map[string]string{"59": "57012.5", "60": "57012.5", "61": "closed", "-5": "57012.5", "soon": "57012.5", "4294967295": "closed"} {
+		f := newFeedTest(t)
+		f.venue.age = age
+		f.poll(t)
+		f.want(t, "Age: "+age, "btc", price)
+	}
+}
+
+// TestSourceThatNeverAnswersHoldsNobodyUp gives up on it, and takes the others.
+func TestSourceThatNeverAnswersHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	f := newFeedTest(t)
+	f.SetPatience(50 * time.Millisecond)
+	over := make(chan struct{})
+	f.venue.onRequest(func(path string) {
+		if path == "/bitstamp/btceur/" {
+			<-over
+		}
+	})
+	failed := f.poll(t)
+	close(over)
+	if failed != 1 {
+		t.Errorf("%d sources failed, want 1", failed)
+	}
+	f.want(t, "without the silent one", "btc", "57015")
 }
 
 func TestDollarsNeedAFreshReference(t *testing.T) {
 	t.Parallel()
 	f := newFeedTest(t)
+	f.sources.All = []market.Source{f.sources.All[0], f.sources.All[4]}
 	f.clock.Advance(5 * 24 * time.Hour) // the reference is of two days before the start
 	f.poll(t)
 	f.want(t, "with a reference of last week", "pol", "closed")
 	f.venue.set("/ecb", strings.ReplaceAll(ecbForm, "2026-02-27", "2026-03-06"))
 	f.poll(t)
 	f.want(t, "with one of today", "pol", "0.21465")
+	f.venue.set("/ecb", strings.ReplaceAll(ecbForm, "2026-02-27", "2026-03-07"))
+	if failed := f.poll(t); failed != 1 {
+		t.Errorf("a reference of tomorrow: %d failures, want 1", failed)
+	}
 	f.venue.set("/ecb", strings.ReplaceAll(ecbForm, "USD", "XAU"))
 	if failed := f.poll(t); failed != 1 {
 		t.Errorf("a reference without the dollar: %d failures, want 1", failed)
@@ -227,6 +295,8 @@ func TestAnswersThatAreNoPricesDoNotCount(t *testing.T) {
 		"nothing":       `{}`,
 		"too long":      `{"bid":"57010","ask":"57020","more":"` + strings.Repeat("x", 1<<20) + `"}`,
 		"not a decimal": `{"bid":"57,010","ask":"57,020"}`,
+		"far apart":     `{"bid":"56000","ask":"58000"}`,
+		"one side":      `{"bid":"0.01","ask":"57020"}`,
 	} {
 		f := newFeedTest(t)
 		f.venue.set("/coinbase/BTC-EUR", answer)

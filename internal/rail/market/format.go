@@ -7,17 +7,23 @@ import (
 	"fmt"
 	"math/big"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
 	"kontor/internal/money"
 )
 
-// ticker is what a source says of a market: the best prices at which somebody buys and sells.
-type ticker struct{ bid, ask string }
+// ticker is what a source says of a market: the best prices at which somebody buys and sells, and, of a source that
+// tells, when that was.
+type ticker struct {
+	bid, ask string
+	at       time.Time
+}
 
-// middle is the price between the two. An error when they are no prices, or the wrong way round.
-func (t ticker) middle() (*big.Rat, error) {
+// middle is the price between the two. An error when they are no prices, the wrong way round, or so far apart that the
+// price between them says nothing.
+func (t ticker) middle(tolerance money.Percent) (*big.Rat, error) {
 	bid, err := money.ParseRate(t.bid)
 	if err != nil {
 		return nil, fmt.Errorf("bid: %w", err)
@@ -29,8 +35,13 @@ func (t ticker) middle() (*big.Rat, error) {
 	if bid.Cmp(ask) > 0 {
 		return nil, errors.New("the bid is above the ask")
 	}
-	sum := new(big.Rat).Add(bid.Rat(), ask.Rat())
-	return sum.Quo(sum, big.NewRat(2, 1)), nil
+	middle := new(big.Rat).Add(bid.Rat(), ask.Rat())
+	middle.Quo(middle, big.NewRat(2, 1))
+	apart := new(big.Rat).Sub(ask.Rat(), bid.Rat())
+	if apart.Cmp(new(big.Rat).Mul(middle, tolerance.Rat())) > 0 {
+		return nil, errors.New("bid and ask are too far apart")
+	}
+	return middle, nil
 }
 
 // format is how a source answers: tickers by its own symbols. A source that is asked for one market at a time does
@@ -63,7 +74,7 @@ func readKraken(body []byte, _ string) (map[string]ticker, error) {
 	all := map[string]ticker{}
 	for symbol, r := range answer.Result {
 		if len(r.Ask) > 0 && len(r.Bid) > 0 {
-			all[symbol] = ticker{r.Bid[0], r.Ask[0]}
+			all[symbol] = ticker{bid: r.Bid[0], ask: r.Ask[0]}
 		}
 	}
 	return all, nil
@@ -76,12 +87,24 @@ func readCoinbase(body []byte, symbol string) (map[string]ticker, error) {
 		Ask string `json:"ask"`
 	}
 	err := json.Unmarshal(body, &answer)
-	return map[string]ticker{symbol: {answer.Bid, answer.Ask}}, err
+	return map[string]ticker{symbol: {bid: answer.Bid, ask: answer.Ask}}, err
 }
 
-// readBitstamp reads GET /api/v2/ticker/{pair}/ of Bitstamp.
+// readBitstamp reads GET /api/v2/ticker/{pair}/ of Bitstamp. Its timestamp is in seconds.
 func readBitstamp(body []byte, symbol string) (map[string]ticker, error) {
-	return readCoinbase(body, symbol)
+	var answer struct {
+		Bid       string `json:"bid"`
+		Ask       string `json:"ask"`
+		Timestamp string `json:"timestamp"`
+	}
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return nil, err
+	}
+	at, err := strconv.ParseInt(answer.Timestamp, 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("timestamp: %w", err)
+	}
+	return map[string]ticker{symbol: {answer.Bid, answer.Ask, time.Unix(at, 0)}}, nil
 }
 
 // readBinance reads GET /api/v3/ticker/bookTicker of Binance's Spot API.
@@ -96,7 +119,7 @@ func readBinance(body []byte, _ string) (map[string]ticker, error) {
 	}
 	all := map[string]ticker{}
 	for _, t := range answer {
-		all[t.Symbol] = ticker{t.Bid, t.Ask}
+		all[t.Symbol] = ticker{bid: t.Bid, ask: t.Ask}
 	}
 	return all, nil
 }
