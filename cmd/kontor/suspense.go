@@ -19,12 +19,14 @@ import (
 
 // suspenseCommand lets officers decide about money on suspense without the console.
 type suspenseCommand struct {
-	List    suspenseList    `cmd:"" help:"List incoming money that waits for a decision, the longest waiting first; with --decided, what was decided, the newest decision first."`
-	Show    suspenseShow    `cmd:"" help:"Show one item with its decisions. The look is in the audit log."`
-	Release suspenseRelease `cmd:"" help:"Credit a deposit to its owner."`
-	Assign  suspenseAssign  `cmd:"" help:"Make a payment that was nobody's a deposit of an owner, which is then checked like any other."`
-	Return  suspenseReturn  `cmd:"" help:"Send a payment back to who sent it."`
-	Close   suspenseClose   `cmd:"" help:"Book a debit or a return that fits nothing against the operator's equity. It always takes two persons."`
+	List       suspenseList       `cmd:"" help:"List incoming money that waits for a decision, the longest waiting first; with --decided, what was decided, the newest decision first."`
+	Show       suspenseShow       `cmd:"" help:"Show one item with its decisions. The look is in the audit log."`
+	Release    suspenseRelease    `cmd:"" help:"Credit a deposit to its owner."`
+	Assign     suspenseAssign     `cmd:"" help:"Make a payment that was nobody's a deposit of an owner, which is then checked like any other."`
+	Return     suspenseReturn     `cmd:"" help:"Send a payment back to who sent it."`
+	Unanswered suspenseUnanswered `cmd:"" help:"List payments to be sent back that the bank has neither refused nor debited for more than five days, the oldest first."`
+	Reopen     suspenseReopen     `cmd:"" help:"Decide anew about a payment that the bank, when asked, says it will not send back."`
+	Close      suspenseClose      `cmd:"" help:"Book a debit or a return that fits nothing against the operator's equity. It always takes two persons."`
 }
 
 type suspenseList struct {

@@ -47,6 +47,11 @@ func TestSuspenseIsDecidedByCommands(t *testing.T) {
 	refuse(t, data, "about this, decide one of", append([]string{"suspense", "release", credit}, reason...)...)
 	refuse(t, data, "no user", append([]string{"suspense", "assign", credit, "--partner", "1", "--user", "nobody"}, reason...)...)
 	refuse(t, data, "nothing on suspense", append([]string{"suspense", "return", clock.NewID().String()}, reason...)...)
+	if list := must(t, data, "suspense", "unanswered", "--json"); strings.TrimSpace(list) != "[]" {
+		t.Errorf("returns without an answer are %q", list)
+	}
+	refuse(t, data, "nothing on suspense", append([]string{"suspense", "reopen", clock.NewID().String()}, reason...)...)
+	refuse(t, data, "is not the id of a return", append([]string{"suspense", "reopen", "7"}, reason...)...)
 	refuse(t, data, "is not the id of an item", append([]string{"suspense", "return", "7"}, reason...)...)
 	refuse(t, data, "a reason of", "suspense", "return", credit, "--reason", " ", "--as", "first")
 	if out := must(t, data, append([]string{"suspense", "assign", credit, "--partner", "1"}, reason...)...); out != "ASSIGN\n" {

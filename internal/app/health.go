@@ -89,8 +89,12 @@ func (a *App) backlog(ctx context.Context) (now metrics.Backlog, err error) {
 		if err != nil {
 			return err
 		}
+		unanswered, _, err := sepa.ReturnsUnanswered(r, a.clock.Now())
+		if err != nil {
+			return err
+		}
 		now = metrics.Backlog{
-			Suspense: items, OldestItem: a.age(oldestItem),
+			Suspense: items, OldestItem: a.age(oldestItem), Unanswered: unanswered,
 			Cases: cases, OldestCase: a.age(oldest),
 			Events: events.Pending, Unnumbered: events.Unnumbered,
 			OldestEvent: a.age(events.Oldest), Failing: events.Failing, OldestJob: a.age(due), Debts: int64(len(debts)),

@@ -23,6 +23,7 @@ type Backlog struct {
 	OldestCase  time.Duration // for how long the first of them has waited; 0: there is none
 	Suspense    int64         // payments on suspense that wait for an officer
 	OldestItem  time.Duration // for how long the first of them has waited; 0: there is none
+	Unanswered  int64         // returns that the bank has not answered in time
 	Bank        []BankAccount // what the bank says beside the books, as it was at most a minute ago
 }
 
@@ -51,6 +52,7 @@ func (m *Metrics) Watch(read func(context.Context) (Backlog, error)) {
 		oldestCase:  gauge("kontor_compliance_oldest_case_seconds", "How long the oldest open case has waited; 0: there is none."),
 		suspense:    gauge("kontor_sepa_suspense_items", "Payments on suspense that wait for an officer."),
 		oldestItem:  gauge("kontor_sepa_suspense_oldest_seconds", "How long the oldest payment on suspense has waited; 0: there is none."),
+		unanswered:  gauge("kontor_sepa_returns_unanswered", "Payments to be sent back that the bank has not answered for five days."),
 		difference: prometheus.NewDesc("kontor_bank_difference_cents",
 			"What the bank has more than the books as of its newest statement, in cents.", []string{"account"}, nil),
 		statement: prometheus.NewDesc("kontor_bank_statement_age_seconds", "Age of the bank's newest statement.", []string{"account"}, nil),
@@ -61,15 +63,15 @@ func (m *Metrics) Watch(read func(context.Context) (Backlog, error)) {
 type backlog struct {
 	read func(context.Context) (Backlog, error)
 
-	readable, events, unnumbered, oldestEvent, failing, oldestJob, debts, oldestDebt, cases, oldestCase, suspense, oldestItem *prometheus.Desc
-	difference, statement                                                                                                     *prometheus.Desc // by account
+	readable, events, unnumbered, oldestEvent, failing, oldestJob, debts, oldestDebt, cases, oldestCase, suspense, oldestItem, unanswered *prometheus.Desc
+	difference, statement                                                                                                                 *prometheus.Desc // by account
 }
 
 // Describe names the figures.
 func (b *backlog) Describe(descriptions chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		b.readable, b.events, b.unnumbered, b.oldestEvent, b.failing, b.oldestJob, b.debts, b.oldestDebt,
-		b.cases, b.oldestCase, b.suspense, b.oldestItem, b.difference, b.statement,
+		b.cases, b.oldestCase, b.suspense, b.oldestItem, b.unanswered, b.difference, b.statement,
 	} {
 		descriptions <- d
 	}
@@ -99,6 +101,7 @@ func (b *backlog) Collect(figures chan<- prometheus.Metric) {
 	tell(b.oldestCase, now.OldestCase.Seconds())
 	tell(b.suspense, float64(now.Suspense))
 	tell(b.oldestItem, now.OldestItem.Seconds())
+	tell(b.unanswered, float64(now.Unanswered))
 	for _, a := range now.Bank {
 		tell(b.difference, float64(a.Difference), a.IBAN)
 		tell(b.statement, a.Age.Seconds(), a.IBAN)

@@ -54,7 +54,7 @@ func TestBacklogThatCannotBeReadIsAGap(t *testing.T) {
 	m.Watch(func(context.Context) (metrics.Backlog, error) {
 		return metrics.Backlog{
 			Events: 3, Unnumbered: 2, OldestEvent: 90 * time.Second, Failing: 5, OldestJob: time.Minute,
-			Debts: 4, OldestDebt: time.Hour, Cases: 6, OldestCase: 2 * time.Hour, Suspense: 7, OldestItem: 3 * time.Hour,
+			Debts: 4, OldestDebt: time.Hour, Cases: 6, OldestCase: 2 * time.Hour, Suspense: 7, OldestItem: 3 * time.Hour, Unanswered: 9,
 			Bank: []metrics.BankAccount{{IBAN: "LT12", Difference: -1250, Age: 26 * time.Hour}},
 		}, err
 	})
@@ -62,7 +62,7 @@ func TestBacklogThatCannotBeReadIsAGap(t *testing.T) {
 		"kontor_event_oldest_pending_seconds 90", "kontor_webhook_partners_failing 5", "kontor_job_oldest_due_seconds 60",
 		"kontor_ledger_receivables 4", "kontor_ledger_oldest_receivable_seconds 3600",
 		"kontor_compliance_cases_open 6", "kontor_compliance_oldest_case_seconds 7200",
-		"kontor_sepa_suspense_items 7", "kontor_sepa_suspense_oldest_seconds 10800",
+		"kontor_sepa_suspense_items 7", "kontor_sepa_suspense_oldest_seconds 10800", "kontor_sepa_returns_unanswered 9",
 		`kontor_bank_difference_cents{account="LT12"} -1250`, `kontor_bank_statement_age_seconds{account="LT12"} 93600`)
 	err = errors.New("the database is away")
 	expect(t, m, "kontor_backlog_readable 0")

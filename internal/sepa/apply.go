@@ -73,7 +73,15 @@ func (s *Service) applySentBack(ctx context.Context, b booked) error {
 	if err != nil {
 		return err
 	}
-	return s.db.Update(ctx, func(tx *db.Tx) error { return s.returned(tx, back.deposit) })
+	fits := true
+	err = s.db.Update(ctx, func(tx *db.Tx) (err error) {
+		fits, err = s.returned(tx, back)
+		return err
+	})
+	if err != nil || fits {
+		return err
+	}
+	return s.db.Update(ctx, func(tx *db.Tx) error { return s.setAside(tx, b) })
 }
 
 func (s *Service) applied(r db.Reader, j job.Job) ([]booked, error) {
@@ -95,8 +103,9 @@ func (s *Service) applied(r db.Reader, j job.Job) ([]booked, error) {
 // unfitLeg names the posting of what turned out to fit no transfer.
 const unfitLeg = "unfit"
 
-// setAside moves what the bank has booked of a transfer that it had refused from clearing to the operator's suspense
-// account: the transfer's money was given back already, and a person must ask the bank.
+// setAside moves what the bank has booked, and what fits nothing of the partner's any more, from clearing to the
+// operator's suspense account, where a person looks at it: a debit of a transfer that the bank had refused, whose money
+// was given back already, or a credit whose owner cannot be told any more.
 func (s *Service) setAside(tx *db.Tx, e booked) error {
 	var before int64
 	if err := tx.Row(selectUnfit, ledger.Operator, e.id, unfitLeg).Scan(&before); err != nil || before > 0 {

@@ -2,7 +2,7 @@ package sepa
 
 import (
 	"context"
-	"fmt"
+	"slices"
 
 	"kontor/internal/clock"
 	"kontor/internal/db"
@@ -15,26 +15,40 @@ import (
 func (s *Service) arriveAll(ctx context.Context, partner int64, payments []booked) error {
 	return together(ctx, payments, func(some []booked) error {
 		var all []Deposit
+		var lost []booked
 		err := s.db.View(ctx, func(r db.Reader) (err error) {
-			all, err = s.incoming(r, partner, some)
+			all, lost, err = s.incoming(r, partner, some)
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		return s.settle(ctx, partner, all)
+		if err := s.settle(ctx, partner, all); err != nil {
+			return err
+		}
+		for _, b := range lost {
+			s.log.WarnContext(ctx, "the owner of a booked payment cannot be told any more: see kontor suspense list", "entry", b.id.String(), "partner", partner)
+			if err := s.db.Update(ctx, func(tx *db.Tx) error { return s.setAside(tx, b) }); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
-// incoming makes the deposits that booked payments are.
-func (s *Service) incoming(r db.Reader, partner int64, payments []booked) ([]Deposit, error) {
+// incoming makes the deposits that booked payments are. Lost are those whose owner is not found any more, because their
+// remittance information now has the references of two, say. What was set aside before is left out.
+func (s *Service) incoming(r db.Reader, partner int64, payments []booked) (all []Deposit, lost []booked, err error) {
+	if payments, err = s.notAside(r, payments); err != nil {
+		return nil, nil, err
+	}
 	ids := make([]clock.ID, len(payments))
 	for i, b := range payments {
 		ids[i] = b.id
 	}
 	entries, details, err := s.findEntries(r, ids)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	told := make([]Entry, len(payments))
 	for i, b := range payments {
@@ -42,21 +56,46 @@ func (s *Service) incoming(r db.Reader, partner int64, payments []booked) ([]Dep
 	}
 	owners, err := beneficiaries(r, told)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	all := make([]Deposit, len(payments))
 	for i, b := range payments {
 		to, ok := owners[i]
 		if !ok || to.partner != partner {
-			return nil, fmt.Errorf("sepa: the booked payment %s is a deposit that is nobody's of partner %d", b.id, partner)
+			lost = append(lost, b)
+			continue
 		}
 		detail := details[b.id]
-		all[i] = Deposit{
+		all = append(all, Deposit{
 			Partner: partner, ID: b.object, Owner: to.id, Amount: entries[b.id].Amount, Title: detail.Title, SenderName: detail.Debtor.Name,
 			SenderIBAN: string(detail.Debtor.IBAN), Entry: b.id, CreatedAt: s.clock.Now(),
+		})
+	}
+	return all, lost, nil
+}
+
+var selectSetAside = db.NewQuery(`SELECT entry_id FROM suspense_entry WHERE partner_id = $1 AND entry_id IN (` + db.List(2) + `)`)
+
+// notAside leaves out what was set aside for a person.
+func (s *Service) notAside(r db.Reader, payments []booked) ([]booked, error) {
+	ids := make([]clock.ID, len(payments))
+	for i, b := range payments {
+		ids[i] = b.id
+	}
+	aside := map[clock.ID]bool{}
+	for _, args := range db.Lists(ids, ledger.Operator) {
+		rows := r.Rows(selectSetAside, args...)
+		for rows.Next() {
+			var id clock.ID
+			if err := rows.Scan(&id); err != nil {
+				return nil, err
+			}
+			aside[id] = true
+		}
+		if err := rows.Err(); err != nil {
+			return nil, err
 		}
 	}
-	return all, nil
+	return slices.DeleteFunc(slices.Clone(payments), func(b booked) bool { return aside[b.id] }), nil
 }
 
 // settle takes deposits of a partner that the bank has booked. Those that are new are decided at once: of two that take

@@ -116,22 +116,28 @@ func (s *Service) sendReturn(ctx context.Context, j job.Job) error {
 	return s.rail.Return(ctx, o)
 }
 
-// returned ends a return in the partner's book when the bank has debited it.
-func (s *Service) returned(tx *db.Tx, of ref) error {
+// returned ends a return in the partner's book when the bank has debited it. It does not fit when the bank had refused
+// this very return, or an officer has said so.
+func (s *Service) returned(tx *db.Tx, g giveBack) (fits bool, err error) {
 	tx.Locked()
-	d, err := s.scanDeposit(tx.Row(lockDeposit, of.partner, of.id), of.partner)
-	if err != nil || d.Status != DepositReturning {
-		return err
+	d, err := s.scanDeposit(tx.Row(lockDeposit, g.deposit.partner, g.deposit.id), g.deposit.partner)
+	switch {
+	case err != nil:
+		return false, err
+	case d.Returns != g.attempt || d.Status != DepositReturning && d.Status != DepositReturned:
+		return false, nil
+	case d.Status == DepositReturned:
+		return true, nil // an earlier run came this far
 	}
 	clearing, suspense, err := s.between(tx, d.Partner)
 	if err != nil {
-		return err
+		return false, err
 	}
 	d.Status = DepositReturned
 	s.save(tx, d)
 	ledger.Post(tx, d.Partner, d.operation(), s.clock.Now(),
 		ledger.Leg{Name: "return", Debit: suspense, Credit: clearing, Amount: d.Amount})
-	return nil
+	return true, nil
 }
 
 // refuseReturn takes the bank's word that it will not send a payment back: the deposit waits for a person again.

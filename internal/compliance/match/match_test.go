@@ -108,8 +108,14 @@ func TestTheComparisonOfLettersIsTheKnownOne(t *testing.T) {
 		a, b string
 		want string
 	}{
-		{"martha", "marhta", "0.961"}, {"dwayne", "duane", "0.840"}, {"dixon", "dicksonx", "0.813"}, {"jones", "johnson", "0.832"},
-		{"abroms", "abrams", "0.922"}, {"hardin", "martinez", "0.722"}, {"itman", "smith", "0.467"}, {"", "a", "0.000"},
+		{"martha", "marhta", "0.961"},
+		{"dwayne", "duane", "0.840"},
+		{"dixon", "dicksonx", "0.813"},
+		{"jones", "johnson", "0.832"},
+		{"abroms", "abrams", "0.922"},
+		{"hardin", "martinez", "0.722"},
+		{"itman", "smith", "0.467"},
+		{"", "a", "0.000"},
 	} {
 		if got := fmt.Sprintf("%.3f", match.JaroWinkler(c.a, c.b)); got != c.want {
 			t.Errorf("%s, %s: %s, want %s", c.a, c.b, got, c.want)
