@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"kontor/internal/clock"
 )
@@ -19,7 +20,11 @@ func printTable(out io.Writer, rows ...[]string) error {
 	var text bytes.Buffer
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
-		fmt.Fprintln(w, strings.Join(row, "\t"))
+		cells := make([]string, len(row))
+		for i, cell := range row {
+			cells[i] = printable(cell)
+		}
+		fmt.Fprintln(w, strings.Join(cells, "\t"))
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -30,6 +35,18 @@ func printTable(out io.Writer, rows ...[]string) error {
 		}
 	}
 	return nil
+}
+
+// printable is a text that moves no cursor and turns no line around, whoever wrote it: signs that cannot be printed become
+// U+FFFD, but for the joiners that some scripts need.
+func printable(text string) string {
+	const nonJoiner, joiner = '\u200c', '\u200d'
+	return strings.Map(func(c rune) rune {
+		if unicode.IsPrint(c) || c == nonJoiner || c == joiner {
+			return c
+		}
+		return unicode.ReplacementChar
+	}, text)
 }
 
 // when writes a time for people; zero is never.
