@@ -100,8 +100,12 @@ func TestClockJumps(t *testing.T) {
 			to := time.Duration(rng.Int64N(int64(12*time.Hour))) - 6*time.Hour
 			latest = max(latest, to)
 			c.off.Store(int64(to))
+			jumped := time.Now()
 			w.fault(0)
 			w.progress(40)
+			r.mood.Store(int32(well))
+			w.delivers(h.url, "the clock jumped", jumped) // what begins now does not wait for another time
+			r.mood.Store(int32(failing))
 		}
 		r.mood.Store(int32(well))
 		stop()
