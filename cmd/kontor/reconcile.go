@@ -13,6 +13,7 @@ import (
 	"kontor/internal/adjustment"
 	"kontor/internal/app"
 	"kontor/internal/db"
+	"kontor/internal/rail/bank"
 	"kontor/internal/sepa"
 )
 
@@ -189,8 +190,8 @@ type reconcileStatement struct {
 // Run makes a statement, which is taken as one of a real bank, and prints its number.
 func (c reconcileStatement) Run(ctx context.Context, out io.Writer, log *slog.Logger) error {
 	return c.with(ctx, log, func(a *app.App) error {
-		if a.SandboxBank == nil {
-			return errors.New("this deployment has no sandbox bank: a real bank makes its statements itself")
+		if err := inProcess(ctx, a); err != nil {
+			return err
 		}
 		made, err := a.SandboxBank.CloseNow(ctx)
 		if err != nil {
@@ -205,4 +206,20 @@ func (c reconcileStatement) Run(ctx context.Context, out io.Writer, log *slog.Lo
 		_, err = fmt.Fprintf(out, "statement %d\n", made.Sequence)
 		return err
 	})
+}
+
+// inProcess makes sure that the sandbox's bank in the program itself keeps the account, and no other one does.
+func inProcess(ctx context.Context, a *app.App) error {
+	if a.SandboxBank == nil {
+		return errors.New("this deployment has no sandbox bank: a real bank makes its statements itself")
+	}
+	var files bool
+	err := a.DB.View(ctx, func(r db.Reader) (err error) {
+		files, err = bank.Exchanged(r)
+		return err
+	})
+	if err == nil && files {
+		err = errors.New("this deployment exchanges files with a bank, which makes its statements itself; the sandbox's does so by kontor sandbox-bank statement")
+	}
+	return err
 }

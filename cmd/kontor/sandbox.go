@@ -38,6 +38,8 @@ type sandboxCommand struct {
 	APIKey     string            `name:"api-key" help:"An API key of your own for the demo partner." env:"KONTOR_API_KEY"`
 	Set        map[string]string `help:"Settings of the demo partner by name." mapsep:"none"`
 
+	BankFiles exchangeFlags `embed:"" prefix:"bank-"`
+
 	EventsRetention time.Duration `help:"How long events are kept, with their attempts." default:"2160h" env:"KONTOR_EVENTS_RETENTION"`
 }
 
@@ -57,12 +59,16 @@ func (c sandboxCommand) Run(ctx context.Context, out io.Writer, log *slog.Logger
 	if c.EventsRetention <= 0 {
 		return errRetention
 	}
+	files, err := c.BankFiles.files(c.Environment, sepa.SandboxBank)
+	if err != nil {
+		return err
+	}
 	tracer, err := trace.Start(ctx, log)
 	if err != nil {
 		return err
 	}
 	a, err := c.open(ctx, log, true, sandboxDelay, sepa.SandboxBank, func(cfg *app.Config) {
-		cfg.Tracer, cfg.EventRetention, cfg.PagesURL = tracer, c.EventsRetention, urlOf(c.Listen)
+		cfg.Tracer, cfg.EventRetention, cfg.PagesURL, cfg.BankFiles = tracer, c.EventsRetention, urlOf(c.Listen), files
 	})
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ const noReason = "MS03"
 // transfers use.
 var reasons = map[string]string{
 	"AC01": "The account number is not correct.",
+	"AC02": "The payer's account number is not correct.",
 	"AC03": "The beneficiary's account number is not valid.",
 	"AC04": "The account is closed.",
 	"AC06": "The account is blocked.",

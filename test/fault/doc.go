@@ -9,7 +9,10 @@
 //   - the service is back by itself within 5 seconds after the fault is gone. The tests print what they measured, and
 //     allow twice as much, because they share their machine.
 //
-// What is broken: the program is killed in mid-commit and while it starts, clients hang up, the disk, the memory or
+// For SEPA the program and the sandbox's bank run as two processes that share a folder; what the bank received and booked
+// is held against the model as well.
+//
+// What is broken: the program, and that bank, are killed in mid-commit and while they start, clients hang up, the disk, the memory or
 // the file descriptors run out, the clock is set forth and back, one of two nodes dies; PostgreSQL crashes and
 // restarts, the network to it is slow, resets connections or loses what passes, and a primary dies whose standby is
 // promoted, also when the standby had fallen silent before.

@@ -144,6 +144,9 @@ func TestExchangeOverFolders(t *testing.T) {
 				t.Errorf("kontor %s: %v\n%s", command, err, out)
 			}
 		}
+		if out, err := tool(t, x.env, "reconcile", "statement", "--data", x.kontor.args[2]); err == nil || !strings.Contains(err.Error(), "sandbox-bank statement") {
+			t.Errorf("a bank that is not this one makes a statement: %s, %v", out, err)
+		}
 		out, err := tool(t, nil, "sandbox-bank", "list", "--data", x.bankData, "--json")
 		var shown struct {
 			Balance string

@@ -95,6 +95,16 @@ var (
 	selectAnyIn  = db.NewQuery(`SELECT COUNT(*) FROM (SELECT 1 FROM bank_file_in WHERE partner_id = $1 LIMIT 1) AS any_in`)
 )
 
+// Exchanged tells whether files were ever exchanged with a bank.
+func Exchanged(r db.Reader) (bool, error) {
+	var out, in int64
+	err := r.Row(selectAnyOut, ledger.Operator).Scan(&out)
+	if err == nil {
+		err = r.Row(selectAnyIn, ledger.Operator).Scan(&in)
+	}
+	return out+in > 0, err
+}
+
 func (f *Files) prepare(ctx context.Context) error {
 	if info, err := os.Stat(f.folder); err != nil || !info.IsDir() {
 		return fmt.Errorf("bank: the folder for files, %s, is not there", f.folder)
@@ -108,20 +118,15 @@ func (f *Files) prepare(ctx context.Context) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	var before int64
-	err := f.db.View(ctx, func(r db.Reader) error {
-		var in int64
-		err := r.Row(selectAnyOut, ledger.Operator).Scan(&before)
-		if err == nil {
-			err = r.Row(selectAnyIn, ledger.Operator).Scan(&in)
-		}
-		before += in
+	var before bool
+	err := f.db.View(ctx, func(r db.Reader) (err error) {
+		before, err = Exchanged(r)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	if before > 0 {
+	if before {
 		return fmt.Errorf("bank: %s has no %s although files were exchanged over it before: is it mounted? If it is lost, make these folders", f.folder, strings.Join(missing, ", "))
 	}
 	for _, name := range missing {
