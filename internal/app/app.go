@@ -304,10 +304,13 @@ func closeAll(listeners ...net.Listener) (err error) {
 	return err
 }
 
-// loadLists reads the lists of compliance, and waits for a database that is away.
+// loadLists reads the lists of compliance, notes the countries of high risk, and waits for a database that is away.
 func (a *App) loadLists(ctx context.Context) error {
 	for {
 		err := a.Compliance.Load(ctx)
+		if err == nil {
+			err = a.Compliance.UseRisk(ctx)
+		}
 		if err == nil || fault.From(err).Code != fault.ServiceUnavailable {
 			return err
 		}

@@ -23,9 +23,11 @@ const (
 
 // newCompliance makes the service, without those who need it themselves.
 func newCompliance(cfg Config, a *App, v *vault.Vault) *compliance.Service {
+	risk := a.Catalog.Risk()
 	return compliance.NewService(compliance.Config{
 		DB: a.DB, Vault: v, Clock: cfg.Clock, Log: cfg.Log, Sandbox: cfg.Environment == partner.Staging,
 		HighRisk: a.Catalog.HighRisk,
+		Risk:     compliance.RiskVersion{Date: risk.Date, Hash: risk.Hash, Countries: len(risk.Countries())},
 		FourEyes: a.fourEyes,
 	})
 }

@@ -39,7 +39,7 @@ type Catalog struct {
 	bySlug     map[string]money.Currency
 	countries  []Country
 	byCode     map[string]Country // aliases too
-	highRisk   map[string]bool
+	risk       Risk
 	fees       Fees
 }
 
@@ -77,7 +77,7 @@ func Load(dir string) (*Catalog, error) {
 	if c.fees, err = readFees(files, c.bySlug[euro]); err != nil {
 		return nil, err
 	}
-	if c.highRisk, err = readRisk(files); err != nil {
+	if c.risk, err = readRisk(files); err != nil {
 		return nil, err
 	}
 	return c, nil

@@ -171,13 +171,24 @@ func TestCountriesOfHighRiskCanBeReplaced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !c.HighRisk("kp") || c.HighRisk("LT") || c.HighRisk("") {
+	if !c.HighRisk("kp") || !c.HighRisk("KW") || c.HighRisk("LT") || c.HighRisk("ZA") || c.HighRisk("") {
 		t.Error("the built-in countries of high risk are others")
 	}
-	if c, err = catalog.Load(folder(t, "risk.json", `{"highRisk":["LT"]}`)); err != nil || c.HighRisk("KP") || !c.HighRisk("LT") {
+	if r := c.Risk(); r.Date != "2026-06-19" || len(r.Lists[1].Countries) != 22 || len(r.Lists[2].Countries) != 26 || len(r.Countries()) != 34 {
+		t.Errorf("the built-in lists: %+v, %d countries", r, len(r.Countries()))
+	}
+	const own = `{"lists":[{"name":"Own","date":"2026-07-01","source":"Test","countries":["LT"]},{"name":"None","date":"2026-06-01","source":"Test","countries":[]}]}`
+	before := c.Risk().Hash
+	if c, err = catalog.Load(folder(t, "risk.json", own)); err != nil || c.HighRisk("KP") || !c.HighRisk("LT") || c.Risk().Date != "2026-07-01" || c.Risk().Hash == before {
 		t.Errorf("the operator's countries are not in use: %v", err)
 	}
-	for _, text := range []string{`{"highRisk":["LT","LT"]}`, `{"highRisk":["lt"]}`, `{"high":[]}`} {
+	for _, text := range []string{
+		`{"lists":[{"name":"Own","date":"2026-07-01","source":"Test","countries":["LT","LT"]}]}`,
+		`{"lists":[{"name":"Own","date":"2026-07-01","source":"Test","countries":["lt"]}]}`,
+		`{"lists":[{"name":"Own","date":"July","source":"Test","countries":["LT"]}]}`,
+		`{"lists":[{"name":"Own","date":"2026-07-01","countries":["LT"]}]}`,
+		`{"lists":[]}`, `{"highRisk":["LT"]}`, `{"high":[]}`,
+	} {
 		if _, err := catalog.Load(folder(t, "risk.json", text)); err == nil || !strings.Contains(err.Error(), "risk.json") {
 			t.Errorf("%s: %v", text, err)
 		}

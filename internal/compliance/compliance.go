@@ -153,6 +153,7 @@ type Config struct {
 	Log      *slog.Logger
 	FourEyes func(r db.Reader, partner int64) (bool, error) // the partner's setting
 	HighRisk func(country string) bool                      // by ISO 3166-1 alpha-2 code
+	Risk     RiskVersion                                    // of the countries that HighRisk knows
 	Sandbox  bool                                           // invented persons are listed too, and two users may be the same person
 }
 

@@ -94,8 +94,14 @@ var (
 	selectParts = db.NewQuery(`SELECT content FROM screening_part WHERE list_id = $1 ORDER BY number`)
 )
 
-// Lists are the lists in use, by the database; the sandbox's own is not among them.
+// Lists are the lists in use, by the database; the sandbox's own and the countries of high risk are not among them.
 func Lists(r db.Reader) ([]Watchlist, error) {
+	all, err := newest(r)
+	return slices.DeleteFunc(all, func(l Watchlist) bool { return l.Source == riskSource }), err
+}
+
+// newest reads the newest list of each source.
+func newest(r db.Reader) ([]Watchlist, error) {
 	rows := r.Rows(selectLists)
 	defer rows.Close()
 	var all []Watchlist

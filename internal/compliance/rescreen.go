@@ -39,8 +39,9 @@ type Population interface {
 }
 
 var (
-	selectRun = db.NewQuery(`SELECT partner_id, user_at, user_id, screened, cases, finished_at FROM screening_run WHERE list_id = $1`)
-	insertRun = db.NewInsert("screening_run", `list_id uuid, partner_id bigint, user_at bigint, user_id uuid, screened bigint,
+	selectSource = db.NewQuery(`SELECT source FROM screening_list WHERE id = $1`)
+	selectRun    = db.NewQuery(`SELECT partner_id, user_at, user_id, screened, cases, finished_at FROM screening_run WHERE list_id = $1`)
+	insertRun    = db.NewInsert("screening_run", `list_id uuid, partner_id bigint, user_at bigint, user_id uuid, screened bigint,
 		cases bigint, started_at bigint, finished_at bigint`)
 	updateRun = db.NewCommand(`
 		UPDATE screening_run SET partner_id = $2, user_at = $3, user_id = $4, screened = $5, cases = $6, finished_at = $7
@@ -65,36 +66,48 @@ func FindProgress(r db.Reader, list clock.ID) (p Progress, begun bool, err error
 }
 
 // Rescreen is the handler of RescreenJob. It screens everybody once for each list that came into use, and opens
-// a case for what is new, with the user frozen in the same transaction. It goes on where an earlier run stopped;
+// a case for what is new, with the user frozen in the same transaction, unless it is the countries of high risk that have
+// changed. It goes on where an earlier run stopped;
 // what that run did after its last note is done again, and finds nothing new.
 func (s *Service) Rescreen(ctx context.Context, j job.Job) error {
 	if err := s.Load(ctx); err != nil {
 		return err
 	}
 	var p Progress
+	var source string
 	err := s.DB.Update(ctx, func(tx *db.Tx) error {
+		err := tx.Row(selectSource, j.Object).Scan(&source)
+		if err != nil {
+			return err
+		}
 		var begun bool
-		var err error
 		if p, begun, err = FindProgress(tx, j.Object); err == nil && !begun {
 			tx.Write(insertRun, j.Object, p.Partner, p.At, p.User, 0, 0, s.Clock.Now(), time.Time{})
 		}
 		return err
 	})
+	again := s.rescreen
+	if source == riskSource {
+		again = s.rerate
+	}
 	for err == nil && p.FinishedAt.IsZero() {
 		if err = ctx.Err(); err == nil {
-			err = s.rescreenBatch(ctx, j.Object, &p)
+			err = s.rescreenBatch(ctx, j.Object, &p, again)
 		}
 	}
 	return err
 }
 
-func (s *Service) rescreenBatch(ctx context.Context, list clock.ID, p *Progress) error {
+// screenAgain screens a user again, and tells whether a case was opened or added to.
+type screenAgain func(ctx context.Context, sub Subject) (opened bool, err error)
+
+func (s *Service) rescreenBatch(ctx context.Context, list clock.ID, p *Progress, again screenAgain) error {
 	batch, err := s.population.Next(ctx, p.Position, rescreenBatch)
 	if err != nil {
 		return err
 	}
 	for _, c := range batch {
-		opened, err := s.rescreen(ctx, c.Subject)
+		opened, err := again(ctx, c.Subject)
 		if err != nil {
 			return err
 		}

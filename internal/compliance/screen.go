@@ -26,25 +26,31 @@ const (
 // and belongs outside of transactions. Without a list it answers that nobody could be screened.
 func (s *Service) Screen(sub Subject) Result {
 	l := s.lists.Load()
-	r := Result{ListVersion: l.version, Findings: s.listed(l, sub)}
+	r := Result{ListVersion: joinVersions(l.version, s.Risk.version()), Findings: s.listed(l, sub)}
 	if len(l.sources) == 0 {
 		r.Findings = append(r.Findings, Finding{Kind: NoList, Ref: "lists", Score: certain, Text: "No list was imported, so nobody could be screened."})
 	}
-	for _, c := range []struct{ what, code string }{
-		{"residence", sub.Countries.Residence}, {"citizenship", sub.Countries.Citizenship}, {"nationality", sub.Countries.Nationality},
-	} {
-		ref := "country:" + c.code
-		if c.code == "" || !s.HighRisk(c.code) || slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Ref == ref }) {
-			continue
-		}
-		r.Findings = append(r.Findings, Finding{
-			Kind: CountryRisk, Ref: ref, Score: countryScore, Text: fmt.Sprintf("The country of %s, %s, is one of high risk.", c.what, c.code),
-		})
-	}
+	r.Findings = append(r.Findings, s.countries(sub)...)
 	if born, err := time.Parse(time.DateOnly, sub.BirthDate); err == nil && born.AddDate(adult, 0, 0).After(s.Clock.Now()) {
 		r.Findings = append(r.Findings, Finding{Kind: Underage, Ref: "age", Score: certain, Text: "The person is younger than 18 years."})
 	}
 	return r
+}
+
+// countries are the countries of high risk that a person has to do with, each once.
+func (s *Service) countries(sub Subject) (found []Finding) {
+	for _, c := range []struct{ what, code string }{
+		{"residence", sub.Countries.Residence}, {"citizenship", sub.Countries.Citizenship}, {"nationality", sub.Countries.Nationality},
+	} {
+		ref := "country:" + c.code
+		if c.code == "" || !s.HighRisk(c.code) || slices.ContainsFunc(found, func(f Finding) bool { return f.Ref == ref }) {
+			continue
+		}
+		found = append(found, Finding{
+			Kind: CountryRisk, Ref: ref, Score: countryScore, Text: fmt.Sprintf("The country of %s, %s, is one of high risk.", c.what, c.code),
+		})
+	}
+	return found
 }
 
 // listed looks for a person on the lists.
