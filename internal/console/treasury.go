@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"slices"
 
 	"kontor/internal/exchange"
 	"kontor/internal/money"
@@ -16,13 +17,10 @@ func (c *console) showTreasury(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// Measures of the chart, in its own units. Bars begin at the axis and go to the right above zero.
+// Measures of the chart's rows, in their own units. Bars begin at the axis in the middle and go to the right above zero.
 const (
-	chartWidth = 720
-	chartRow   = 28
-	chartBar   = 16 // height
-	chartLeft  = 64 // where the names of currencies end
-	chartAxis  = 320
+	chartRow   = 28  // height
+	chartBar   = 16  // height
 	chartReach = 240 // the longest bar
 )
 
@@ -31,16 +29,17 @@ type chart struct{ bars []bar }
 
 type bar struct {
 	currency, value       string
-	top, left, width      int64
+	left, width           int64
 	below                 bool  // the exposure is below zero
 	limited               bool  // there is a limit, and it is drawn on both sides
 	limitLeft, limitRight int64 // where
 }
 
-func (c chart) height() int64 { return int64(len(c.bars)) * chartRow }
-
-// drawExposures draws those that have a price. All have the same scale.
+// drawExposures draws those that have a price, but for euros, whose worth does not change. All have the same scale.
 func drawExposures(positions []exchange.Valued) chart {
+	positions = slices.DeleteFunc(slices.Clone(positions), func(p exchange.Valued) bool {
+		return p.Price.IsZero() || p.Currency == p.Limit.Currency()
+	})
 	var largest int64
 	for _, p := range positions {
 		largest = max(largest, units(p.ExposureEUR), p.Limit.Units())
@@ -48,14 +47,11 @@ func drawExposures(positions []exchange.Valued) chart {
 	unit := max(1, (largest-1)/chartReach+1) // cents; rounded up, so that nothing leaves the chart
 	var all chart
 	for _, p := range positions {
-		if p.Price.IsZero() {
-			continue
-		}
 		width := units(p.ExposureEUR) / unit
 		b := bar{
 			currency: p.Currency.Code, value: p.ExposureEUR.String(), below: p.ExposureEUR.Sign() < 0,
-			top: int64(len(all.bars)) * chartRow, left: chartAxis, width: width, limited: !p.Limit.IsZero(),
-			limitLeft: chartAxis - p.Limit.Units()/unit, limitRight: chartAxis + p.Limit.Units()/unit,
+			left: chartReach, width: width, limited: !p.Limit.IsZero(),
+			limitLeft: chartReach - p.Limit.Units()/unit, limitRight: chartReach + p.Limit.Units()/unit,
 		}
 		if b.below {
 			b.left -= width

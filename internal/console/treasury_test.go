@@ -24,7 +24,7 @@ func TestTreasuryShowsWhatTheOperatorNoted(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := (&visitor{T: t, desk: d}).as(d.Officer("cleo", console.Compliance)).get("/console/treasury").body
-	if strings.Count(page, "<rect") != 8 || strings.Count(page, "0.15000000") != 2 || strings.Contains(page, `class="limit"`) ||
+	if strings.Count(page, "<rect") != 7 || strings.Count(page, "0.15000000") != 2 || strings.Contains(page, `class="limit"`) ||
 		!strings.Contains(page, `datetime="2026-11-02T09:00:00Z"`) || !strings.Contains(page, `href="/console/treasury" aria-current="page"`) {
 		t.Errorf("the page is %s", page)
 	}
@@ -64,11 +64,11 @@ func TestTreasuryShowsExposuresBesideTheirLimits(t *testing.T) {
 	page := strings.Join(strings.Fields(got.body), " ")
 	for part, times := range map[string]int{
 		`<rect `: 4, // none for the one without a price
-		`<rect class="below" x="80" y="6" width="240" height="16">`: 1,
-		`<rect class="" x="320" y="6" width="120" height="16">`:     1,
-		`<rect class="" x="320" y="6" width="60" height="16">`:      2,
-		`<line class="limit" x1="80" x2="80"`:                       1,
-		`<line class="limit" x1="560" x2="560"`:                     1,
+		`<rect class="below" x="0" y="6" width="240" height="16">`:  1,
+		`<rect class="" x="240" y="6" width="120" height="16">`:     1,
+		`<rect class="" x="240" y="6" width="60" height="16">`:      2,
+		`<line class="limit" x1="0" x2="0"`:                       1,
+		`<line class="limit" x1="480" x2="480"`:                     1,
 		`<line class="limit" `:                                      6,
 		`<span class="badge bad">at the limit</span>`:               1,
 		`<span class="badge warn">near the limit</span>`:            1,
