@@ -290,6 +290,7 @@ var (
 	enterOnce = db.NewInsertOnce("directory", "kind text, key text, partner_id bigint, object_id uuid", "kind, key")
 	reassign  = db.NewUpdate("directory", "kind text, key text", "partner_id bigint, object_id uuid",
 		"directory.partner_id < new.partner_id")
+	rename = db.NewUpsert("directory", "kind text, key text, partner_id bigint, object_id uuid", "kind, key", "object_id")
 )
 
 // TestOneCommandForManyRows writes several rows by one command in a row, which PostgreSQL gets as one statement.
@@ -315,6 +316,10 @@ func TestOneCommandForManyRows(t *testing.T) {
 				tx.Write(reassign, "run", "none", 4, first)
 			},
 			func(tx *db.Tx) { tx.Write(reassign, "run", "c", 7, second) },
+			func(tx *db.Tx) { // b is there, and keeps its partner
+				tx.Write(rename, "run", "b", 9, second)
+				tx.Write(rename, "run", "e", 9, first)
+			},
 		} {
 			if err := d.Update(t.Context(), func(tx *db.Tx) error { write(tx); return nil }); err != nil {
 				t.Fatal(err)
@@ -325,7 +330,7 @@ func TestOneCommandForManyRows(t *testing.T) {
 			object  clock.ID
 		}
 		err := d.View(t.Context(), func(r db.Reader) error {
-			for key, want := range map[string]entry{"a": {2, second}, "b": {5, first}, "c": {7, second}, "d": {4, first}} {
+			for key, want := range map[string]entry{"a": {2, second}, "b": {5, second}, "c": {7, second}, "d": {4, first}, "e": {9, first}} {
 				var got entry
 				if err := r.Row(selectEntry, "run", key).Scan(&got.partner, &got.object); err != nil || got != want {
 					t.Errorf("%s is %v, want %v: %v", key, got, want, err)
@@ -333,7 +338,7 @@ func TestOneCommandForManyRows(t *testing.T) {
 			}
 			var n int
 			err := r.Row(countEntries, "run").Scan(&n)
-			if n != 4 {
+			if n != 5 {
 				t.Errorf("there are %d entries", n)
 			}
 			return err

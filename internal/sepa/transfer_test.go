@@ -15,6 +15,7 @@ import (
 	"kontor/internal/db"
 	"kontor/internal/db/dbtest"
 	"kontor/internal/event"
+	"kontor/internal/fault"
 	"kontor/internal/job"
 	"kontor/internal/ledger"
 	"kontor/internal/money"
@@ -328,4 +329,37 @@ func TestLinesOfAStatementMayStandInAnyOrder(t *testing.T) {
 			s.want(TransferReturned, cashes-1_50)
 		})
 	}
+}
+
+// A payer is remembered from one transfer to the next, and who was suspended in between does not pay all the same.
+func TestRememberedPayerIsStillAllowedToPay(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		b := newBooks(t, d)
+		b.sepa.Join(&recorder{batches: map[clock.ID]Batch{}, t: t})
+		b.run(b.receive(1000), 1)
+		euros := func(cents int64) money.Amount { return money.New(cents, b.sepa.euro) }
+		pay := func() fault.Code {
+			err := d.Update(t.Context(), func(tx *db.Tx) error {
+				_, err := b.sepa.CreateTransfer(tx, 1, Order{
+					User: "user", Amount: euros(100), Destination: "DE89370400440532013000", Terms: Terms{Least: euros(1), Largest: euros(1000)},
+				})
+				return err
+			})
+			if err == nil {
+				return ""
+			}
+			return fault.From(err).Code
+		}
+		if first, second := pay(), pay(); first != "" || second != "" {
+			t.Fatalf("two transfers: %q %q", first, second)
+		}
+		b.must(func(tx *db.Tx) error {
+			_, err := b.sepa.users.Suspend(tx, 1, "user")
+			return err
+		})
+		if code := pay(); code != fault.UserSuspended {
+			t.Errorf("a suspended payer: %q", code)
+		}
+	})
 }

@@ -28,7 +28,8 @@
 // swallowed; rows that break off are taken for all; a hold ends twice, or its rest stays held; a debt is not repaid;
 // what is held is collected; an expired user pays; a job forgets that it was here before; an event is missing, is sent
 // out of order, or is told to be delivered when it was not; another partner's transfer is shown; a revoked key lets
-// in; the rotation of the master key forgets a part.
+// in; the rotation of the master key forgets a part; a payment of the bank's is credited twice when its job runs again, or
+// from clearing while it is on suspense; somebody else's is credited because the user was verified again.
 //
 // To go on from a failure, run its seed again:
 //
