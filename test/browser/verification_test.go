@@ -69,13 +69,27 @@ func (b *tab) describe(number string) {
 	b.submit("button.primary")
 }
 
-// From the partner's call to the active account, with what users do wrong on the way: at a desk, and on a phone.
-func TestVerification(t *testing.T) {
+// TestHosted has the tests that one program serves, each with a user of its own.
+func TestHosted(t *testing.T) {
 	t.Parallel()
 	p := start(t)
-	dark := phone
+	for name, test := range map[string]func(*testing.T, *program){
+		"Verification": testVerification, "ByKeyboard": testVerificationByKeyboard, "TwoTabsSendAtOnce": testTwoTabsSendAtOnce,
+		"LargePhotosAreMadeSmaller": testLargePhotosAreMadeSmaller,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, p)
+		})
+	}
+}
+
+// From the partner's call to the active account, with what users do wrong on the way: at a desk in dark colours, and on
+// a phone in light ones.
+func testVerification(t *testing.T, p *program) {
+	dark := desk
 	dark.dark = true
-	for name, d := range map[string]device{"desk": desk, "phone": phone, "dark": dark} {
+	for name, d := range map[string]device{"desk": dark, "phone": phone} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := open(t, d)
@@ -178,9 +192,7 @@ func TestVerificationWithoutJavaScript(t *testing.T) {
 }
 
 // A keyboard is enough, and the order of the fields is the order of the page.
-func TestVerificationByKeyboard(t *testing.T) {
-	t.Parallel()
-	p := start(t)
+func testVerificationByKeyboard(t *testing.T, p *program) {
 	b := open(t, desk)
 	b.visit(p.newUser(t, "keys", "PASSPORT"))
 	b.press(kb.Tab)
@@ -208,9 +220,7 @@ func TestVerificationByKeyboard(t *testing.T) {
 }
 
 // Of two tabs that send at once, both see the result, and one check runs.
-func TestTwoTabsSendAtOnce(t *testing.T) {
-	t.Parallel()
-	p := start(t)
+func testTwoTabsSendAtOnce(t *testing.T, p *program) {
 	url := p.newUser(t, "twice", "PASSPORT")
 	b := open(t, desk)
 	b.consent(url)
@@ -233,9 +243,7 @@ func TestTwoTabsSendAtOnce(t *testing.T) {
 }
 
 // A photo of a phone that is larger than what may be sent is made smaller before it is.
-func TestLargePhotosAreMadeSmaller(t *testing.T) {
-	t.Parallel()
-	p := start(t)
+func testLargePhotosAreMadeSmaller(t *testing.T, p *program) {
 	b := open(t, phone)
 	b.consent(p.newUser(t, "large", "PASSPORT"))
 	b.describe("TEST-LARGE")
