@@ -149,6 +149,11 @@ func TestBadFlagsAreTold(t *testing.T) {
 		"production without bank": {[]string{"serve", "--environment", "production"}, "production needs the bank"},
 		"no data":                 {[]string{"partner", "list"}, "no master key"},
 		"demo without sandbox":    {[]string{"demo"}, "kontor sandbox"},
+		"bank without folder":     {[]string{"sandbox-bank"}, "--folder: name the folder"},
+		"bank of another account": {[]string{"sandbox-bank", "--folder", "nowhere", "--account", "LT00"}, "--account: iban:"},
+		"deposit without bank":    {[]string{"sandbox-bank", "deposit", "--amount", "1", "--sender-name", "Test"}, "there is no sandbox bank in"},
+		"deposit of what":         {[]string{"sandbox-bank", "deposit", "--amount", "1,5", "--sender-name", "Test"}, "is not an amount in euros"},
+		"files of no bank":        {[]string{"sandbox", "--bank-holder", "Test"}, "--bank-folder"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -189,6 +189,13 @@ Try:
 
 `, a.DB.Engine(), creds.BaseURL, creds.APIKey, creds.WebhookToken, filepath.Join(c.Data, "sandbox.json"),
 		creds.APIKey, creds.BaseURL, c.Data)
+	if folder := c.BankFiles.Folder; folder != "" {
+		fmt.Fprintf(out, `Bank: files in %[1]s
+Run one beside this, and let payments arrive there:
+  kontor sandbox-bank --folder %[1]s
+
+`, folder)
+	}
 	if backOffice != nil {
 		fmt.Fprintf(out, `Console: http://%[1]s%[2]s
 Add yourself to it:

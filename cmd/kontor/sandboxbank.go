@@ -138,8 +138,10 @@ func (c sandboxBankServe) decide() (s bankSettings, err error) {
 	}
 	s = bankSettings{Folder: cmp.Or(c.Folder, before.Folder), Holder: c.Holder, BIC: cmp.Or(c.BIC, sepa.SandboxBank.BIC), Delay: c.Delay.String()}
 	var wrong []error
-	if s.Folder == "" {
+	if info, err := os.Stat(s.Folder); s.Folder == "" {
 		wrong = append(wrong, errors.New("--folder: name the folder that is shared with kontor serve (its --bank-folder)"))
+	} else if err != nil || !info.IsDir() {
+		wrong = append(wrong, fmt.Errorf("--folder: there is no folder %s", s.Folder))
 	}
 	switch s.Account, err = c.account(before); {
 	case err != nil:
@@ -194,7 +196,7 @@ func (c sandboxBankDeposit) Run(ctx context.Context, out io.Writer, log *slog.Lo
 		if c.JSON {
 			return printJSON(out, map[string]string{"reference": reference, "depositId": deposit.String()})
 		}
-		_, err = fmt.Fprintf(out, "the bank has %s EUR from %s, under its reference %s; if it is an owner's it becomes the deposit %s\n",
+		_, err = fmt.Fprintf(out, "the bank has %s EUR from %s, under its reference %s, and tells of it while it runs; if it is an owner's it becomes the deposit %s\n",
 			in.Amount, in.SenderName, reference, deposit)
 		return err
 	})

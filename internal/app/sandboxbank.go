@@ -59,7 +59,7 @@ func OpenSandboxBank(ctx context.Context, c SandboxBankConfig) (*SandboxBank, er
 		DB: d, Clock: c.Clock, Node: fmt.Sprintf("%s-%d-%s", hostname(), os.Getpid(), clock.NewID()), Log: c.Log,
 	})
 	b.bank = bank.NewSandbox(bank.SandboxConfig{
-		Account: c.Account, DB: d, Vault: v, Clock: c.Clock, Delay: c.Delay, Jobs: b.jobs, Send: bank.SendFiles(c.Folder),
+		Account: c.Account, DB: d, Vault: v, Clock: c.Clock, Delay: c.Delay, Jobs: b.jobs, Send: bank.SendFiles(c.Folder, c.Log),
 	})
 	return b, nil
 }

@@ -174,7 +174,7 @@ func (s *Service) Receive(tx *db.Tx, partner int64, in Incoming) (Deposit, error
 		return Deposit{}, err
 	}
 	if s.simulated == nil {
-		return Deposit{}, fault.New(fault.ServiceUnavailable).Wrap(errors.New("no bank sends payments"))
+		return Deposit{}, fault.New(fault.ServiceUnavailable).Wrap(errors.New("the bank is not in this program: let payments arrive there, at the sandbox's by kontor sandbox-bank deposit"))
 	}
 	e, err := s.simulated.Pay(tx, in)
 	if err != nil {

@@ -56,9 +56,13 @@ func NewSandboxFiles(s *Sandbox, shared, own string, log *slog.Logger) (*Sandbox
 
 // SendFiles is how the sandbox's bank sends its documents as files into the inbox of a shared folder. What was sent
 // before is sent again under the same name, with the same content.
-func SendFiles(shared string) Send {
-	return func(_ context.Context, name string, document []byte) error {
-		return file.Replace(filepath.Join(shared, inboxFolder, name+fileSuffix), document, fileMode)
+func SendFiles(shared string, log *slog.Logger) Send {
+	return func(ctx context.Context, name string, document []byte) error {
+		err := file.Replace(filepath.Join(shared, inboxFolder, name+fileSuffix), document, fileMode)
+		if err == nil {
+			log.InfoContext(ctx, "sent", "file", name+fileSuffix)
+		}
+		return err
 	}
 }
 
@@ -166,6 +170,7 @@ func (f *SandboxFiles) take(ctx context.Context, path string) error {
 	if err := file.Replace(f.keptAs(folder, path), content, fileMode); err != nil {
 		return err
 	}
+	f.log.InfoContext(ctx, folder, "file", filepath.Base(f.keptAs(folder, path)))
 	return os.Remove(path)
 }
 

@@ -28,7 +28,7 @@ type bankSide struct {
 func newBankSide(t *testing.T) bankSide {
 	t.Helper()
 	b := bankSide{sandboxBank: newSandboxBank(t, dbtest.Open(t, db.SQLite)), shared: t.TempDir(), own: t.TempDir()}
-	b.send = SendFiles(b.shared)
+	b.send = SendFiles(b.shared, slog.New(slog.DiscardHandler))
 	var err error
 	if b.files, err = NewSandboxFiles(b.Sandbox, b.shared, b.own, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
