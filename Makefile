@@ -10,7 +10,7 @@ export REDOCLY_SUPPRESS_UPDATE_NOTICE := true
 TOOL := go tool -modfile=tools/go.mod
 
 # Packages in which goroutines share memory: there the race detector earns its tenfold time.
-RACE := $(wildcard $(addprefix internal/, clock db ledger event job idempotency ratelimit httpapi sandbox app))
+RACE := $(wildcard $(addprefix internal/, clock db ledger event job idempotency ratelimit rail/bank httpapi sandbox app))
 
 # Go files, but for those that templ writes in its own form; packages of npm may bring some too, which are not ours.
 GO_FILES = find . -name node_modules -prune -o -name '*.go' ! -name '*_templ.go' -print0

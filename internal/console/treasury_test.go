@@ -64,17 +64,17 @@ func TestTreasuryShowsExposuresBesideTheirLimits(t *testing.T) {
 	page := strings.Join(strings.Fields(got.body), " ")
 	for part, times := range map[string]int{
 		`<rect `: 4, // none for the one without a price
-		`<rect class="below" x="0" y="6" width="240" height="16">`:  1,
-		`<rect class="" x="240" y="6" width="120" height="16">`:     1,
-		`<rect class="" x="240" y="6" width="60" height="16">`:      2,
-		`<line class="limit" x1="0" x2="0"`:                       1,
-		`<line class="limit" x1="480" x2="480"`:                     1,
-		`<line class="limit" `:                                      6,
-		`<span class="badge bad">at the limit</span>`:               1,
-		`<span class="badge warn">near the limit</span>`:            1,
-		`<span class="badge good">within</span>`:                    1,
-		`-240.00`:                                                   2,
-		`7.77`:                                                      4,
+		`<rect class="below" x="0" y="6" width="240" height="16">`: 1,
+		`<rect class="" x="240" y="6" width="120" height="16">`:    1,
+		`<rect class="" x="240" y="6" width="60" height="16">`:     2,
+		`<line class="limit" x1="0" x2="0"`:                        1,
+		`<line class="limit" x1="480" x2="480"`:                    1,
+		`<line class="limit" `:                                     6,
+		`<span class="badge bad">at the limit</span>`:              1,
+		`<span class="badge warn">near the limit</span>`:           1,
+		`<span class="badge good">within</span>`:                   1,
+		`-240.00`:                                                  2,
+		`7.77`:                                                     4,
 	} {
 		if n := strings.Count(page, part); n != times {
 			t.Errorf("the page has %s %d times, want %d: %s", part, n, times, page)

@@ -12,8 +12,8 @@ import (
 )
 
 var (
-	addTally    = db.NewTally("sepa_day", "partner_id bigint, owner_id uuid, day bigint", "earlier bigint", "counted bigint", "most bigint")
-	selectTally = db.NewQuery(`SELECT earlier + counted FROM sepa_day WHERE partner_id = $1 AND owner_id = $2 AND day = $3`)
+	addTally    = db.NewTally("sepa_day", "partner_id bigint, day bigint, owner_id uuid", "earlier bigint", "counted bigint", "most bigint")
+	selectTally = db.NewQuery(`SELECT earlier + counted FROM sepa_day WHERE partner_id = $1 AND day = $2 AND owner_id = $3`)
 )
 
 // Additions that race are all counted, and go up to the limit and not beyond it. Each adds to two rows.
@@ -30,15 +30,15 @@ func TestTalliesAreExact(t *testing.T) {
 				owner := clock.ID{byte(n % owners)}
 				err := d.Update(t.Context(), func(tx *db.Tx) error {
 					used := int64(start)
-					err := tx.Row(selectTally, 1, both, 7).Scan(&used)
+					err := tx.Row(selectTally, 1, 7, both).Scan(&used)
 					switch {
 					case err != nil && !errors.Is(err, db.ErrNoRows):
 						return err
 					case used == most:
 						return errFull
 					}
-					tx.Write(addTally, 1, owner, 7, 0, 1, most)
-					tx.Write(addTally, 1, both, 7, start, 1, most)
+					tx.Write(addTally, 1, 7, owner, 0, 1, most)
+					tx.Write(addTally, 1, 7, both, start, 1, most)
 					return nil
 				})
 				if err == nil {
@@ -53,7 +53,7 @@ func TestTalliesAreExact(t *testing.T) {
 		err := d.View(t.Context(), func(r db.Reader) error {
 			for i := range counted {
 				var got int64
-				if err := r.Row(selectTally, 1, clock.ID{byte(i)}, 7).Scan(&got); err != nil {
+				if err := r.Row(selectTally, 1, 7, clock.ID{byte(i)}).Scan(&got); err != nil {
 					return err
 				}
 				if want := counted[i].Load(); got != want {
@@ -62,7 +62,7 @@ func TestTalliesAreExact(t *testing.T) {
 				sum += got
 			}
 			var got int64
-			if err := r.Row(selectTally, 1, both, 7).Scan(&got); err != nil {
+			if err := r.Row(selectTally, 1, 7, both).Scan(&got); err != nil {
 				return err
 			}
 			if got != most || sum != most {

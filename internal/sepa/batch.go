@@ -59,6 +59,7 @@ func (s *Service) send(ctx context.Context, j job.Job) error {
 			}
 		}
 		tx.Write(insertBatch, ledger.Operator, batch, executeOn, now)
+		tx.Write(sweepSent, j.Partner, day(now))
 		for _, ref := range refs {
 			tx.Write(insertItem, ref.partner, ref.id, batch)
 		}

@@ -17,11 +17,11 @@ import (
 var everyone = clock.ID(bytes.Repeat([]byte{0xff}, len(clock.ID{})))
 
 var (
-	countSent = db.NewTally("sepa_day", "partner_id bigint, owner_id uuid, day bigint", "earlier bigint", "counted bigint", "most bigint")
+	countSent = db.NewTally("sepa_day", "partner_id bigint, day bigint, owner_id uuid", "earlier bigint", "counted bigint", "most bigint")
 	// uncountSent finds no row when there is no limit.
-	uncountSent = db.NewCommand(`UPDATE sepa_day SET counted = counted - $4 WHERE partner_id = $1 AND owner_id = $2 AND day = $3`)
-	sweepSent   = db.NewCommand(`DELETE FROM sepa_day WHERE partner_id = $1 AND owner_id = $2 AND day < $3`)
-	selectUsed  = db.NewQuery(`SELECT earlier + counted FROM sepa_day WHERE partner_id = $1 AND owner_id = $2 AND day = $3`)
+	uncountSent = db.NewCommand(`UPDATE sepa_day SET counted = counted - $4 WHERE partner_id = $1 AND day = $2 AND owner_id = $3`)
+	sweepSent   = db.NewCommand(`DELETE FROM sepa_day WHERE partner_id = $1 AND day < $2`)
+	selectUsed  = db.NewQuery(`SELECT earlier + counted FROM sepa_day WHERE partner_id = $1 AND day = $2 AND owner_id = $3`)
 )
 
 // What is sent counts, whatever comes back; it is read where it was not counted, on the day on which a limit is set.
@@ -39,7 +39,6 @@ type dayLimit struct {
 	owner clock.ID
 	most  money.Amount
 	sent  money.Amount
-	known bool // the day is counted already
 }
 
 // dayLimits reads what a transfer counts towards, and refuses one that goes beyond it with P430.
@@ -63,8 +62,8 @@ func (s *Service) dayLimits(r db.Reader, t Transfer, terms Terms) ([]dayLimit, e
 func (s *Service) readSent(r db.Reader, t Transfer, l *dayLimit) error {
 	today := day(t.CreatedAt)
 	var units int64
-	err := r.Row(selectUsed, t.Partner, l.owner, today).Scan(&units)
-	if l.known = err == nil; errors.Is(err, db.ErrNoRows) {
+	err := r.Row(selectUsed, t.Partner, today, l.owner).Scan(&units)
+	if errors.Is(err, db.ErrNoRows) {
 		query, args := sumSentByAll, []any{t.Partner, today, today.AddDate(0, 0, 1)}
 		if l.owner != everyone {
 			query, args = sumSentByOne, append(args, l.owner)
@@ -94,10 +93,7 @@ func (l dayLimit) refuse(at time.Time) error {
 func (t Transfer) count(tx *db.Tx, limits []dayLimit) {
 	today := day(t.CreatedAt)
 	for _, l := range limits {
-		tx.Write(countSent, t.Partner, l.owner, today, l.sent.Units(), t.Amount.Units(), l.most.Units())
-		if !l.known {
-			tx.Write(sweepSent, t.Partner, l.owner, today)
-		}
+		tx.Write(countSent, t.Partner, today, l.owner, l.sent.Units(), t.Amount.Units(), l.most.Units())
 	}
 }
 
@@ -111,6 +107,6 @@ func uncount(tx *db.Tx, partner int64, at time.Time, failed []*Transfer) {
 		}
 	}
 	for _, owner := range slices.SortedFunc(maps.Keys(amounts), func(a, b clock.ID) int { return bytes.Compare(a[:], b[:]) }) {
-		tx.Write(uncountSent, partner, owner, day(at), amounts[owner])
+		tx.Write(uncountSent, partner, day(at), owner, amounts[owner])
 	}
 }
