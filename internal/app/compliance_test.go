@@ -105,6 +105,39 @@ func TestAChangedListFreezesWhomItNames(t *testing.T) {
 			if got := states(find("named")); got != "VERIFIED" {
 				t.Errorf("after the decision: %s", got)
 			}
+			// A country comes to be of high risk: who belongs to it gets a case, and may go on until an officer has rejected it.
+			update(func(tx *db.Tx) error { tx.Write(naturalise, p.ID, find("plain").ID, "KP"); return nil })
+			if err := a.Compliance.UseRisk(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			var risk compliance.Watchlist
+			err = a.DB.View(t.Context(), func(r db.Reader) (err error) {
+				risk, _, err = compliance.FindRisk(r)
+				return err
+			})
+			if err != nil || risk.Date != a.Catalog.Risk().Date {
+				t.Fatalf("%+v, %v", risk, err)
+			}
+			if err := a.Compliance.Rescreen(t.Context(), job.Job{Kind: compliance.RescreenJob, Object: risk.ID}); err != nil {
+				t.Fatal(err)
+			}
+			if got := states(find("named"), find("plain"), find("waiting")); got != "VERIFIED, VERIFIED, NOT_VERIFIED" {
+				t.Fatalf("after the country was listed: %s", got)
+			}
+			err = a.DB.View(t.Context(), func(r db.Reader) (err error) {
+				waiting, err = compliance.List(r, compliance.Filter{Partner: -1, Open: true, Limit: 10})
+				return err
+			})
+			if err != nil || len(waiting) != 1 || waiting[0].User != find("plain").ID {
+				t.Fatalf("waiting: %+v, %v", waiting, err)
+			}
+			_, err = a.Compliance.Decide(t.Context(), compliance.Decision{Case: waiting[0].ID, Officer: "first", Verdict: compliance.Rejected, Reason: "Not here."})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := states(find("plain")); got != "NOT_VERIFIED" {
+				t.Errorf("after the rejection: %s", got)
+			}
 			violations, err := app.Verify(t.Context(), a.DB)
 			if err != nil || len(violations) > 0 {
 				t.Errorf("%v, %v", violations, err)
@@ -112,6 +145,8 @@ func TestAChangedListFreezesWhomItNames(t *testing.T) {
 		})
 	}
 }
+
+var naturalise = db.NewCommand(`UPDATE person SET citizenship = $3 WHERE partner_id = $1 AND user_id = $2`)
 
 // states tells users' states in words.
 func states(users ...user.User) string {
