@@ -36,7 +36,7 @@ func TestBench(t *testing.T) {
 		{"exchange", []string{"--clients", "2", "--accounts", "20"}, 1, nil, []string{"perSecond", "p50Ms", "p99Ms", "p999Ms", "rssMb"}, 0},
 		{
 			"sepa",
-			[]string{"--clients", "2", "--accounts", "20", "--lines", "60"},
+			[]string{"--clients", "2", "--accounts", "20", "--lines", "60", "--of", "mixed"},
 			3, nil,
 			[]string{"perSecond", "rssMb"},
 			0,
