@@ -8,6 +8,7 @@ import (
 	"image/png"
 	"io"
 	"runtime"
+	"runtime/debug"
 )
 
 // Limits of what is taken for a document that people can read.
@@ -15,7 +16,7 @@ const (
 	MinSide  = 200 // pixels of a picture's shorter side
 	MaxPages = 50  // of a PDF
 
-	maxDecoded = 96 << 20 // bytes that decoding a picture may take
+	maxDecoded = 48 << 20 // bytes that decoding a picture may take: 33 megapixels of a usual JPEG, 12 of a PNG
 )
 
 // Problem is why a whole document is of no use. Its text is a sentence for the person who sent it, without its full
@@ -66,8 +67,20 @@ func Check(m Media, content io.Reader) (pages int, err error) {
 	return 0, err
 }
 
-// decode reads a picture. The caller holds decoding. When the pixels were many they are collected at once, before the
-// next ones come: two pictures at a time would otherwise be in memory.
+// bounded keeps the program's memory within what it is now and n bytes more, until the function that it answers is
+// called. Without it the collector would begin only when garbage had grown to what a picture takes once more, and the
+// pixels of two pictures would be in memory at a time. The caller holds decoding.
+func bounded(n int64) (lift func()) {
+	const slack = 24 << 20 // for what others do meanwhile
+	debug.FreeOSMemory()
+	var now runtime.MemStats
+	runtime.ReadMemStats(&now)
+	before := debug.SetMemoryLimit(-1)
+	debug.SetMemoryLimit(min(before, int64(now.Sys-now.HeapReleased)+n+slack))
+	return func() { debug.SetMemoryLimit(before) }
+}
+
+// decode reads a picture. The caller holds decoding.
 func decode(m Media, content io.Reader) (image.Image, error) {
 	source := &remember{r: content}
 	facts, rest, err := peekHeader(source)
@@ -77,9 +90,9 @@ func decode(m Media, content io.Reader) (image.Image, error) {
 	if err := CheckSize(facts); err != nil {
 		return nil, err
 	}
-	const many = 16 << 20
+	const many = 8 << 20
 	if facts.decoded() > many {
-		defer runtime.GC()
+		defer bounded(facts.decoded())()
 	}
 	read := png.Decode
 	if m == JPEG {

@@ -20,6 +20,10 @@ func TestPicturesOfNoUse(t *testing.T) {
 	binary.BigEndian.PutUint32(huge[16:], 50_000)
 	binary.BigEndian.PutUint32(huge[20:], 50_000)
 	binary.BigEndian.PutUint32(huge[29:], crc32.ChecksumIEEE(huge[12:29]))
+	wide := bytes.Clone(huge) // as large as a photo of a good camera, but not compressed as one
+	binary.BigEndian.PutUint32(wide[16:], 4000)
+	binary.BigEndian.PutUint32(wide[20:], 3200)
+	binary.BigEndian.PutUint32(wide[29:], crc32.ChecksumIEEE(wide[12:29]))
 	broken := asJPEG(t, picture(320, 240))
 	at := bytes.Index(broken, []byte{0xff, 0xda}) + 14
 	copy(broken[at:len(broken)-2], bytes.Repeat([]byte{0x55}, len(broken)))
@@ -33,6 +37,7 @@ func TestPicturesOfNoUse(t *testing.T) {
 		"one colour":    {document.PNG, asPNG(t, flat(300, 300)), document.OneColour},
 		"one colour, J": {document.JPEG, asJPEG(t, flat(300, 300)), document.OneColour},
 		"huge":          {document.PNG, huge, document.TooLarge},
+		"wide":          {document.PNG, wide, document.TooLarge},
 		"broken":        {document.JPEG, broken, document.Unreadable},
 		"another type":  {document.PNG, asJPEG(t, picture(300, 300)), document.Unreadable},
 	} {

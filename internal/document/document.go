@@ -29,13 +29,13 @@ type Facts struct {
 	Media         Media
 	Width, Height int // of a picture, in pixels, as they are stored; 0 for a PDF
 
-	weight int64 // bytes of memory that decoding takes per pixel
+	weight int64 // half bytes of memory that decoding takes per pixel
 }
 
 // decoded is how many bytes decoding the picture takes.
 func (f Facts) decoded() int64 {
 	if pixels := int64(f.Width) * int64(f.Height); pixels <= maxDecoded { // a product of three would overflow
-		return pixels * f.weight
+		return pixels * f.weight / 2
 	}
 	return maxDecoded + 1
 }

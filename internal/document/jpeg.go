@@ -151,21 +151,23 @@ func (j *jpegReader) frame(mark byte, length int) (io.Reader, error) {
 	return io.MultiReader(header(mark, length), bytes.NewReader(content)), nil
 }
 
-// weigh answers the bytes per pixel that decoding takes: one per sample, components with fewer samples than the first
-// rounded up; what colours take that are not kept as they come; and the coefficients of a progressive picture, which
-// are kept until its end.
+// weigh answers the half bytes per pixel that decoding takes: two per sample, unusual components with fewer samples than
+// the first rounded up; what colours take that are not kept as they come; and the coefficients of a progressive picture,
+// which are kept until its end.
 func (j *jpegReader) weigh(mark byte, frame []byte) int64 {
-	samples, colours := int64(1), int64(0)
+	samples, colours := int64(2), int64(0)
 	switch components := frame[5]; {
 	case components == 4:
-		samples, colours = 4, 4
+		samples, colours = 8, 8
+	case components == 3 && frame[7] == 0x22 && frame[10] == 0x11 && frame[13] == 0x11:
+		samples = 3 // 4:2:0
 	case components == 3 && frame[7] != 0x11 && frame[10] == 0x11 && frame[13] == 0x11:
-		samples = 2 // 4:2:2 and 4:4:0; 4:2:0 takes 1.5
+		samples = 4 // 4:2:2 and 4:4:0
 	case components == 3:
-		samples = 3
+		samples = 6
 	}
-	if j.rgb || samples == 3 && frame[6] == 'R' {
-		colours = 4
+	if j.rgb || samples == 6 && frame[6] == 'R' {
+		colours = 8
 	}
 	if mark == markSOF2 {
 		const coefficient = 4

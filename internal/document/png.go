@@ -77,7 +77,7 @@ func (p *pngReader) header(head []byte, length int64) (io.Reader, error) {
 	if width == 0 || height == 0 || width > largest || height > largest {
 		return nil, unsupported("a PNG without a size")
 	}
-	p.facts.Width, p.facts.Height, p.facts.weight = int(width), int(height), weighPNG(content)
+	p.facts.Width, p.facts.Height, p.facts.weight = int(width), int(height), 2*weighPNG(content)
 	all := append(bytes.Clone(head), content...)
 	sum := crc32.ChecksumIEEE(all[4:])
 	return io.MultiReader(bytes.NewReader(all), &sealed{r: p.Reader, sum: sum}), nil
