@@ -22,7 +22,7 @@ var (
 )
 
 // budget is how long new histories are begun for one engine when nobody says for how long.
-const budget = 20 * time.Second
+const budget = 18 * time.Second
 
 func TestMain(m *testing.M) {
 	flag.Parse()
