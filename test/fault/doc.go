@@ -7,7 +7,7 @@
 //   - every event arrived, unchanged, in the order of its object, with numbers that have no gap (I4, I9);
 //   - kontor verify finds nothing;
 //   - the service is back by itself within 5 seconds after the fault is gone. The tests print what they measured, and
-//     allow twice as much, because they share their machine.
+//     allow 8 seconds, because they share their machine.
 //
 // For SEPA the program and the sandbox's bank run as two processes that share a folder; what the bank received and booked
 // is held against the model as well.

@@ -87,20 +87,27 @@ func (p *proxy) heal() { p.Toxics.ResetToxics(context.Background()) }
 type trouble struct {
 	name   string
 	toxics []toxic
-	cut    bool // nothing can be acknowledged meanwhile
+	cut    time.Duration // for so long at least, while nothing can be acknowledged; 0: something can
 }
 
+// How long the network is cut. When it swallows what passes, what was on its way waits for its time-out of 10 seconds
+// unless the program finds out by itself: the cut is brief, so that doing nothing takes longer than backLimit.
+const (
+	whole = 2 * time.Second
+	brief = 500 * time.Millisecond
+)
+
 var troubles = []trouble{
-	{"latency", []toxic{{Type: "latency", Stream: "downstream", Attributes: map[string]any{"latency": 100, "jitter": 50}}}, false},
+	{"latency", []toxic{{Type: "latency", Stream: "downstream", Attributes: map[string]any{"latency": 100, "jitter": 50}}}, 0},
 	{"bandwidth", []toxic{
 		{Type: "bandwidth", Stream: "upstream", Attributes: map[string]any{"rate": 64}}, // KB/s
 		{Type: "bandwidth", Stream: "downstream", Attributes: map[string]any{"rate": 64}},
-	}, false},
-	{"reset", []toxic{{Type: "reset_peer", Stream: "upstream", Attributes: map[string]any{"timeout": 0}}}, true},
-	{"reset of answers", []toxic{{Type: "reset_peer", Stream: "downstream", Attributes: map[string]any{"timeout": 0}}}, true},
-	{"closed after a while", []toxic{{Type: "timeout", Stream: "downstream", Attributes: map[string]any{"timeout": 300}}}, true},
-	{"requests swallowed", []toxic{{Type: "swallow", Stream: "upstream"}}, true},
-	{"answers swallowed", []toxic{{Type: "swallow", Stream: "downstream"}}, true},
+	}, 0},
+	{"reset", []toxic{{Type: "reset_peer", Stream: "upstream", Attributes: map[string]any{"timeout": 0}}}, whole},
+	{"reset of answers", []toxic{{Type: "reset_peer", Stream: "downstream", Attributes: map[string]any{"timeout": 0}}}, whole},
+	{"closed after a while", []toxic{{Type: "timeout", Stream: "downstream", Attributes: map[string]any{"timeout": 300}}}, whole},
+	{"requests swallowed", []toxic{{Type: "swallow", Stream: "upstream"}}, brief},
+	{"answers swallowed", []toxic{{Type: "swallow", Stream: "downstream"}}, brief},
 }
 
 // TestNetworkToDatabase has the network to PostgreSQL misbehave under load: slow, narrow, with connections that
@@ -121,13 +128,12 @@ func TestNetworkToDatabase(t *testing.T) {
 // endure has the network misbehave for a while and measures how long the service takes to come back.
 func (l *loaded) endure(p *proxy, x trouble) {
 	l.t.Helper()
-	const while = 2 * time.Second
 	l.progress(50 + l.rng.IntN(100))
 	for _, one := range x.toxics {
 		p.add(one)
 	}
-	if x.cut {
-		pause(l.t.Context(), while+time.Duration(l.rng.Int64N(int64(while))))
+	if x.cut > 0 {
+		pause(l.t.Context(), x.cut+time.Duration(l.rng.Int64N(int64(x.cut))))
 	} else {
 		l.progress(50)
 	}

@@ -90,8 +90,8 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	_, _ = io.WriteString(draw, id)
 	switch mood(r.mood.Load()) {
 	case slow:
-		if draw.Sum32()%2 == 0 {
-			pause(req.Context(), time.Duration(draw.Sum32())%slowest)
+		if draw.Sum32()%2 == 0 && !pause(req.Context(), time.Duration(draw.Sum32())%slowest) {
+			return // the sender was killed before it had an answer, so nothing was taken
 		}
 	case failing:
 		if draw.Sum32()%3 == 0 && !again {
