@@ -16,7 +16,7 @@ const (
 	MinSide  = 200 // pixels of a picture's shorter side
 	MaxPages = 50  // of a PDF
 
-	maxDecoded = 48 << 20 // bytes that decoding a picture may take: 33 megapixels of a usual JPEG, 12 of a PNG
+	maxDecoded = 36 << 20 // bytes that decoding a picture may take: 25 megapixels of a usual JPEG, 9 of a PNG
 )
 
 // Problem is why a whole document is of no use. Its text is a sentence for the person who sent it, without its full
@@ -71,7 +71,7 @@ func Check(m Media, content io.Reader) (pages int, err error) {
 // called. Without it the collector would begin only when garbage had grown to what a picture takes once more, and the
 // pixels of two pictures would be in memory at a time. The caller holds decoding.
 func bounded(n int64) (lift func()) {
-	const slack = 24 << 20 // for what others do meanwhile
+	const slack = 8 << 20 // for what others do meanwhile
 	debug.FreeOSMemory()
 	var now runtime.MemStats
 	runtime.ReadMemStats(&now)

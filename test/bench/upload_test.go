@@ -49,7 +49,7 @@ func BenchmarkUploads(b *testing.B) {
 	url, key := credentials(b, filepath.Join(data, "sandbox.json"))
 	files := [][]byte{
 		filled(documenttest.JPEG(b, documenttest.Picture(1600, 1200))), pdfOf(uploadSize),
-		filled(documenttest.JPEG(b, documenttest.Picture(6000, 4000))), filled(documenttest.PNG(b, documenttest.Picture(3500, 3500))),
+		filled(documenttest.JPEG(b, documenttest.Picture(6000, 4000))), filled(documenttest.PNG(b, documenttest.Picture(3000, 3100))),
 	}
 	for round := range b.N {
 		var all sync.WaitGroup
