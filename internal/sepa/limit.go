@@ -2,7 +2,6 @@ package sepa
 
 import (
 	"bytes"
-	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -21,7 +20,7 @@ var (
 	// uncountSent finds no row when there is no limit.
 	uncountSent = db.NewCommand(`UPDATE sepa_day SET counted = counted - $4 WHERE partner_id = $1 AND day = $2 AND owner_id = $3`)
 	sweepSent   = db.NewCommand(`DELETE FROM sepa_day WHERE partner_id = $1 AND day < $2`)
-	selectUsed  = db.NewQuery(`SELECT earlier + counted FROM sepa_day WHERE partner_id = $1 AND day = $2 AND owner_id = $3`)
+	selectUsed  = db.NewQuery(`SELECT owner_id, earlier + counted FROM sepa_day WHERE partner_id = $1 AND day = $2 AND owner_id IN ($3, $4)`)
 )
 
 // What is sent counts, whatever comes back; it is read where it was not counted, on the day on which a limit is set.
@@ -43,14 +42,25 @@ type dayLimit struct {
 
 // dayLimits reads what a transfer counts towards, and refuses one that goes beyond it with P430.
 func (s *Service) dayLimits(r db.Reader, t Transfer, terms Terms) ([]dayLimit, error) {
+	if terms.PerDay.IsZero() && terms.PerDayTotal.IsZero() {
+		return nil, nil
+	}
+	used, err := readUsed(r, t)
+	if err != nil {
+		return nil, err
+	}
 	var limits []dayLimit
 	for _, l := range []dayLimit{{owner: t.Owner, most: terms.PerDay}, {owner: everyone, most: terms.PerDayTotal}} {
 		if l.most.IsZero() {
 			continue
 		}
-		if err := s.readSent(r, t, &l); err != nil {
-			return nil, err
+		units, known := used[l.owner]
+		if !known {
+			if units, err = sumUsed(r, t, l.owner); err != nil {
+				return nil, err
+			}
 		}
+		l.sent = money.New(units, s.euro)
 		if after, err := l.sent.Add(t.Amount); err != nil || after.Cmp(l.most) > 0 {
 			return nil, l.refuse(t.CreatedAt)
 		}
@@ -59,19 +69,31 @@ func (s *Service) dayLimits(r db.Reader, t Transfer, terms Terms) ([]dayLimit, e
 	return limits, nil
 }
 
-func (s *Service) readSent(r db.Reader, t Transfer, l *dayLimit) error {
-	today := day(t.CreatedAt)
-	var units int64
-	err := r.Row(selectUsed, t.Partner, today, l.owner).Scan(&units)
-	if errors.Is(err, db.ErrNoRows) {
-		query, args := sumSentByAll, []any{t.Partner, today, today.AddDate(0, 0, 1)}
-		if l.owner != everyone {
-			query, args = sumSentByOne, append(args, l.owner)
+// readUsed reads what was counted on the day of a transfer, for its owner and for everyone.
+func readUsed(r db.Reader, t Transfer) (map[clock.ID]int64, error) {
+	rows := r.Rows(selectUsed, t.Partner, day(t.CreatedAt), t.Owner, everyone)
+	defer rows.Close()
+	used := map[clock.ID]int64{}
+	for rows.Next() {
+		var owner clock.ID
+		var units int64
+		if err := rows.Scan(&owner, &units); err != nil {
+			return nil, err
 		}
-		err = r.Row(query, args...).Scan(&units)
+		used[owner] = units
 	}
-	l.sent = money.New(units, s.euro)
-	return err
+	return used, rows.Err()
+}
+
+// sumUsed adds up what was sent on the day of a transfer, before any of it is counted.
+func sumUsed(r db.Reader, t Transfer, owner clock.ID) (units int64, err error) {
+	today := day(t.CreatedAt)
+	query, args := sumSentByAll, []any{t.Partner, today, today.AddDate(0, 0, 1)}
+	if owner != everyone {
+		query, args = sumSentByOne, append(args, owner)
+	}
+	err = r.Row(query, args...).Scan(&units)
+	return units, err
 }
 
 // refuse says how much is left, and when there is more.
