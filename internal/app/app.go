@@ -266,6 +266,9 @@ func (a *App) prepare(ctx context.Context, roles Roles) error {
 
 func (a *App) start(ctx context.Context, group *errgroup.Group, listener net.Listener, roles Roles) {
 	a.market.run(ctx, group, roles)
+	if roles.Worker {
+		group.Go(func() error { a.sealEarlier(ctx); return nil })
+	}
 	if roles.API || roles.Worker {
 		group.Go(func() error { a.Compliance.Run(ctx); return nil })
 	}

@@ -89,6 +89,13 @@ func (a *App) openBankFiles(ctx context.Context, cfg Config, payments *sepa.Serv
 	return nil
 }
 
+// sealEarlier seals what earlier versions kept in plain text.
+func (a *App) sealEarlier(ctx context.Context) {
+	if err := a.API.SEPA.SealEarlier(ctx); err != nil && ctx.Err() == nil {
+		a.log.WarnContext(ctx, "deposits of an earlier version could not be sealed; the next start goes on", "error", err)
+	}
+}
+
 // bankFolders tells what waits in the bank's folders.
 func (a *App) bankFolders() (map[string]metrics.Folder, error) {
 	s, err := a.files.State()

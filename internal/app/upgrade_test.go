@@ -173,6 +173,26 @@ func sound(t *testing.T, a *app.App) {
 	}
 }
 
+// sealed expects that who paid in was sealed, and is still shown.
+func sealed(t *testing.T, a *app.App, p partnerOf) {
+	t.Helper()
+	if err := a.API.SEPA.SealEarlier(t.Context()); err != nil { // at the latest now; the worker does so too
+		t.Fatal(err)
+	}
+	var plain int64
+	err := a.DB.View(t.Context(), func(r db.Reader) error {
+		return r.Row(db.NewQuery(`SELECT COUNT(*) FROM sepa_deposit WHERE partner_id >= 0
+			AND (NOT sealed OR sender_name <> '' OR sender_iban <> '' OR title <> '')`)).Scan(&plain)
+	})
+	if err != nil || plain != 0 {
+		t.Errorf("%d deposits tell who paid them, %v", plain, err)
+	}
+	_, list := p.call("GET", "/v1/user/transactions/fixture-user?type=SEPA_DEPOSIT", "")
+	if text := fmt.Sprint(list); !strings.Contains(text, "senderName:Test User") || !strings.Contains(text, "senderIban:DE89370400440532013000") {
+		t.Errorf("the history shows %s", text)
+	}
+}
+
 // usable goes on with the fixture: what was left undone is done, and new things can be.
 func usable(t *testing.T, a *app.App) {
 	t.Helper()
@@ -215,6 +235,8 @@ func usable(t *testing.T, a *app.App) {
 	if status, answer := p.call("POST", "/v1/transfer", order, "Idempotency-Key", "new"); status != 201 {
 		t.Errorf("a transfer answers %d %v", status, answer)
 	}
+
+	sealed(t, a, p)
 
 	// What came with later versions works for books that were opened before.
 	euro, _ := a.Catalog.Currency("eur")

@@ -158,7 +158,9 @@ func (s *Service) takeNew(tx *db.Tx, partner int64, deposits []Deposit, verdicts
 		if err := c.decide(tx, &d, verdicts[i]); err != nil {
 			return nil, err
 		}
-		s.insert(tx, d)
+		if err := s.insert(tx, d); err != nil {
+			return nil, err
+		}
 	}
 	return announced, c.close(tx)
 }

@@ -91,8 +91,9 @@ func (s *Service) learn(tx *db.Tx, partner int64, names map[contactKey]string, a
 
 var deleteContacts = db.NewCommand(`DELETE FROM sepa_contact WHERE partner_id = $1 AND owner_id = $2`)
 
-// ErasePerson forgets the accounts that a deleted user paid in from.
+// ErasePerson forgets the accounts that a deleted user paid in from, and who paid the user's deposits in.
 func (s *Service) ErasePerson(tx *db.Tx, partner int64, owner clock.ID) error {
 	tx.Write(deleteContacts, partner, owner)
+	tx.Write(erasePayers, partner, owner, []byte{})
 	return nil
 }

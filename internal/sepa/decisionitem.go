@@ -73,7 +73,7 @@ type Said struct {
 }
 
 const (
-	itemColumns  = "partner_id, id, owner_id, amount, title, sender_name, sender_iban, status, reason, score, returns, created_at"
+	itemColumns  = "partner_id, id, owner_id, amount, status, reason, score, returns, created_at, " + payerColumns
 	entryColumns = "id, amount, reference, detail, booked_on, created_at, " + refusals
 	refusals     = `(SELECT COUNT(*) FROM sepa_return r JOIN sepa_return_refusal f ON f.partner_id = r.partner_id AND f.return_id = r.id
 		WHERE r.partner_id = bank_entry.partner_id AND r.entry_id = bank_entry.id)`
@@ -173,10 +173,13 @@ func hindranceOf(r db.Reader, partner int64, owner clock.ID) (string, error) {
 func (s *Service) scanSuspended(row db.Scanner, more ...any) (it Item, status string, err error) {
 	it = Item{Kind: ItemDeposit, State: ItemWaiting}
 	var units int64
-	err = row.Scan(append([]any{
-		&it.Partner, &it.ID, &it.Owner, &units, &it.Title, &it.Name, &it.IBAN, &status, &it.Why, &it.Score, &it.round, &it.Since,
-	}, more...)...)
-	it.Amount = money.New(units, s.euro)
+	var from payerRow
+	into := append([]any{&it.Partner, &it.ID, &it.Owner, &units, &status, &it.Why, &it.Score, &it.round, &it.Since}, from.dest()...)
+	if err = row.Scan(append(into, more...)...); err != nil {
+		return it, status, err
+	}
+	p, err := s.openPayer(it.ID, from)
+	it.Amount, it.Name, it.IBAN, it.Title = money.New(units, s.euro), p.Name, p.IBAN, p.Title
 	return it, status, err
 }
 

@@ -138,8 +138,8 @@ func (s *Service) Simulate(p Payer) { s.simulated = p }
 
 var (
 	insertDeposit = db.NewInsert("sepa_deposit", `partner_id bigint, id uuid, owner_id uuid, amount bigint, currency text,
-		title text, sender_name text, sender_iban text, status text, reason text, score bigint, entry_id uuid, returns bigint,
-		version bigint, created_at bigint`)
+		payer bytes, sealed boolean, title text, sender_name text, sender_iban text, status text, reason text, score bigint,
+		entry_id uuid, returns bigint, version bigint, created_at bigint`)
 	lockDeposit   = db.NewQuery(`SELECT ` + columns + ` FROM sepa_deposit WHERE partner_id = $1 AND id = $2 FOR UPDATE`)
 	selectDeposit = db.NewQuery(`SELECT ` + columns + ` FROM sepa_deposit WHERE partner_id = $1 AND id = $2`)
 	updateDeposit = db.NewCommand(`UPDATE sepa_deposit SET status = $3, reason = $4, score = $5, returns = $6, version = $7
@@ -147,8 +147,7 @@ var (
 	linkDeposit = db.NewCommand(`UPDATE sepa_deposit SET entry_id = $3 WHERE partner_id = $1 AND id = $2`)
 )
 
-const columns = `id, owner_id, amount, title, sender_name, sender_iban, status, reason, score, entry_id, returns, version,
-	created_at`
+const columns = `id, owner_id, amount, status, reason, score, entry_id, returns, version, created_at, ` + payerColumns
 
 // DepositID is the id of the deposit that a payment becomes. The bank's reference makes it, so that whoever knows the
 // payment knows the id, and telling of it twice makes one deposit. It is a UUID of version 7 with the booking day as
@@ -199,13 +198,20 @@ func recipient(r db.Reader, partner int64, owner clock.ID) (*user.User, error) {
 // note writes a new deposit, and tells of it.
 func (s *Service) note(tx *db.Tx, d *Deposit, to *user.User) error {
 	d.Status, d.Version = DepositPending, 1
-	s.insert(tx, *d)
+	if err := s.insert(tx, *d); err != nil {
+		return err
+	}
 	return s.tellCheck(tx, *d, checkPending, d.CreatedAt, to)
 }
 
-func (s *Service) insert(tx *db.Tx, d Deposit) {
-	tx.Write(insertDeposit, d.Partner, d.ID, d.Owner, d.Amount.Units(), d.Amount.Currency().Code, d.Title, d.SenderName,
-		d.SenderIBAN, d.Status, d.Reason, d.Score, d.Entry, d.Returns, d.Version, d.CreatedAt)
+func (s *Service) insert(tx *db.Tx, d Deposit) error {
+	sealed, err := s.sealPayer(d.ID, payer{d.SenderName, d.SenderIBAN, d.Title})
+	if err != nil {
+		return err
+	}
+	tx.Write(insertDeposit, d.Partner, d.ID, d.Owner, d.Amount.Units(), d.Amount.Currency().Code, sealed, true, "", "", "", d.Status,
+		d.Reason, d.Score, d.Entry, d.Returns, d.Version, d.CreatedAt)
+	return nil
 }
 
 func (s *Service) save(tx *db.Tx, d Deposit) {
@@ -224,8 +230,14 @@ func (s *Service) FindDeposit(r db.Reader, partner int64, id clock.ID) (Deposit,
 func (s *Service) scanDeposit(row db.Scanner, partner int64) (Deposit, error) {
 	d := Deposit{Partner: partner}
 	var units int64
-	err := row.Scan(&d.ID, &d.Owner, &units, &d.Title, &d.SenderName, &d.SenderIBAN, &d.Status, &d.Reason, &d.Score, &d.Entry,
-		&d.Returns, &d.Version, &d.CreatedAt)
-	d.Amount = money.New(units, s.euro)
+	var from payerRow
+	err := row.Scan(append([]any{
+		&d.ID, &d.Owner, &units, &d.Status, &d.Reason, &d.Score, &d.Entry, &d.Returns, &d.Version, &d.CreatedAt,
+	}, from.dest()...)...)
+	if err != nil {
+		return d, err
+	}
+	p, err := s.openPayer(d.ID, from)
+	d.Amount, d.SenderName, d.SenderIBAN, d.Title = money.New(units, s.euro), p.Name, p.IBAN, p.Title
 	return d, err
 }
