@@ -23,9 +23,11 @@ type Position struct {
 }
 
 var (
+	// sumAccounts reads the platform's accounts alone, which are few: in each book and currency all accounts sum to zero
+	// (I1), so that customers have the opposite of what stands on the others.
 	sumAccounts = db.NewQuery(`
-		SELECT currency, purpose, CAST(SUM(posted) AS BIGINT) FROM account
-		WHERE partner_id >= 0 AND purpose IN ('balance', 'liquidity') GROUP BY currency, purpose`)
+		SELECT currency, CAST(SUM(CASE purpose WHEN 'liquidity' THEN posted ELSE 0 END) AS BIGINT), CAST(-SUM(posted) AS BIGINT) FROM account
+		WHERE partner_id >= 0 AND purpose <> 'balance' GROUP BY currency`)
 	sumExchanges = db.NewQuery(`
 		SELECT currency_from, COUNT(*), CAST(SUM(fee - markup) AS BIGINT), CAST(SUM(gain) AS BIGINT) FROM exchange
 		WHERE partner_id >= 0 AND created_at >= $1 GROUP BY currency_from`)
@@ -33,7 +35,7 @@ var (
 )
 
 // Positions reads the position in each currency of the catalogue, and what exchanges have earned since a time. r must
-// be a Snapshot. It reads every account: it is for people who look now and then.
+// be a Snapshot. It reads the platform's accounts, and all exchanges since the time.
 func (s *Service) Positions(r db.Reader, since time.Time) ([]Position, error) {
 	all := make([]Position, len(s.entries))
 	bySlug := map[string]*Position{}
@@ -45,20 +47,16 @@ func (s *Service) Positions(r db.Reader, since time.Time) ([]Position, error) {
 	rows := r.Rows(sumAccounts)
 	defer rows.Close()
 	for rows.Next() {
-		var slug, purpose string
-		var posted int64
-		if err := rows.Scan(&slug, &purpose, &posted); err != nil {
+		var slug string
+		var liquidity, owed int64
+		if err := rows.Scan(&slug, &liquidity, &owed); err != nil {
 			return nil, err
 		}
 		p, ok := bySlug[slug]
-		switch {
-		case !ok:
+		if !ok {
 			return nil, errors.New("exchange: an account has the unknown currency " + slug)
-		case purpose == "liquidity":
-			p.Open = money.New(posted, p.Currency)
-		default:
-			p.Owed = money.New(posted, p.Currency)
 		}
+		p.Open, p.Owed = money.New(liquidity, p.Currency), money.New(owed, p.Currency)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

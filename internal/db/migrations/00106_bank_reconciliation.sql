@@ -1,5 +1,5 @@
--- Reconciliation over years: how far postings at the bank were compared with its statements, and what the bank had before
--- the first of these.
+-- Reconciliation over years: how far postings at the bank were compared with its statements, what the bank had before the
+-- first of these, and batches, which a bank may book as one line of its statement and tell apart elsewhere.
 
 -- +goose Up
 -- Postings at the bank that stood in no statement when they were compared with all of them. A later one may have them.
@@ -46,3 +46,5 @@ CREATE TABLE bank_opening (
 -- The key books it once, whoever is at work at the same moment.
 CREATE UNIQUE INDEX bank_opening_final_key ON bank_opening (partner_id, account, day, statement_id) WHERE final;
 {{immutable "bank_opening"}}
+
+ALTER TABLE bank_statement_line ADD COLUMN batch BIGINT NOT NULL DEFAULT 0; -- above zero: the amount is of so many payments that were not told yet
