@@ -57,3 +57,28 @@ func Suspected(d *DB) int {
 	defer s.mu.Unlock()
 	return len(s.until)
 }
+
+// Readers is how many round trips of reads are under way at once on PostgreSQL, if none of them is slow.
+const Readers = pgReaders
+
+// HoldReads keeps reads in line on PostgreSQL until they are let go.
+func HoldReads(d *DB) (release func()) {
+	l := &d.engine.(*postgres).reads
+	l.mu.Lock()
+	l.leading += pgMoreReader
+	l.mu.Unlock()
+	return func() {
+		l.mu.Lock()
+		l.leading -= pgMoreReader - 1
+		l.mu.Unlock()
+		l.pass(nil)
+	}
+}
+
+// ReadsInLine counts the reads that wait.
+func ReadsInLine(d *DB) int {
+	l := &d.engine.(*postgres).reads
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.waiting)
+}

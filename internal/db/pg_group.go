@@ -174,21 +174,14 @@ func (e *postgres) groupable(q *queue) bool {
 	return !e.suspects.among(q)
 }
 
-// apply commits a queue. The connection of its reads is given back before it waits for others.
-func (e *postgres) apply(ctx context.Context, c conn, q *queue) error {
-	var own *pgxpool.Conn
-	if c != nil {
-		own = c.(*pgConn).conn
-	}
+// apply commits a queue. Reads hold no connection that could serve it.
+func (e *postgres) apply(ctx context.Context, _ conn, q *queue) error {
 	if !e.groupable(q) {
-		return e.alone(ctx, own, q)
+		return e.alone(ctx, q)
 	}
 	m := &pgMember{queue: q, turn: make(chan pgTurn, 1)}
-	turn := pgTurn{lead: true, conn: own}
+	turn := pgTurn{lead: true}
 	if !e.line.join(m) {
-		if own != nil {
-			own.Release()
-		}
 		var err error
 		if turn, err = e.wait(ctx, m); err != nil {
 			return err
@@ -198,7 +191,7 @@ func (e *postgres) apply(ctx context.Context, c conn, q *queue) error {
 		turn = e.lead(ctx, turn.conn, m)
 	}
 	if turn.alone {
-		return e.alone(ctx, nil, q)
+		return e.alone(ctx, q)
 	}
 	return turn.err
 }
@@ -300,13 +293,11 @@ func (e *postgres) decide(c *pgxpool.Conn, group []*pgMember) []pgTurn {
 	return turns
 }
 
-// alone commits one queue on a connection of its own: the given one, or one from the pool.
-func (e *postgres) alone(ctx context.Context, c *pgxpool.Conn, q *queue) error {
-	if c == nil {
-		var err error
-		if c, err = e.take(ctx); err != nil {
-			return err
-		}
+// alone commits one queue on a connection of its own.
+func (e *postgres) alone(ctx context.Context, q *queue) error {
+	c, err := e.take(ctx)
+	if err != nil {
+		return err
 	}
 	defer c.Release()
 	return e.sendAlone(c, q)

@@ -24,11 +24,12 @@ const (
 	pingTimeout    = 2 * time.Second // of a connection that was idle, before it is used again
 )
 
-// postgres runs reads one by one and commits queues as pipelined batches, each in one round trip with one fsync:
-// the queues that wait at the same time together (pg_group.go).
+// postgres commits queues as pipelined batches, each in one round trip with one fsync: the queues that wait at the same
+// time together (pg_group.go). Reads that wait at the same time share a round trip, too (pg_read.go).
 type postgres struct {
 	pool     *pgxpool.Pool
 	line     pgLine
+	reads    pgReads
 	suspects pgSuspects
 	observed watch
 	watch    sync.WaitGroup // of the links
@@ -160,11 +161,7 @@ func (e *postgres) take(ctx context.Context) (*pgxpool.Conn, error) {
 }
 
 func (e *postgres) acquire(ctx context.Context) (conn, error) {
-	c, err := e.take(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &pgConn{conn: c}, nil
+	return &pgReader{engine: e, ctx: ctx}, nil
 }
 
 type pgConn struct {
