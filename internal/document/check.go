@@ -56,7 +56,7 @@ func CheckSize(f Facts) error {
 // header says that this stays within bounds. pages are those of a PDF, 0 of a picture.
 func Check(m Media, content io.Reader) (pages int, err error) {
 	decoding <- struct{}{}
-	defer func() { <-decoding }()
+	defer leave()
 	if m == PDF {
 		return checkPDF(content)
 	}
@@ -67,17 +67,30 @@ func Check(m Media, content io.Reader) (pages int, err error) {
 	return 0, err
 }
 
-// bounded keeps the program's memory within what it is now and n bytes more, until the function that it answers is
-// called. Without it the collector would begin only when garbage had grown to what a picture takes once more, and the
-// pixels of two pictures would be in memory at a time. The caller holds decoding.
-func bounded(n int64) (lift func()) {
+// bounded keeps the program's memory within what it is now and n bytes more, until leave. Without it the collector
+// would begin only when garbage had grown to what a picture takes once more, and the pixels of two pictures would be in
+// memory at a time. The caller holds decoding.
+func bounded(n int64) {
 	const slack = 8 << 20 // for what others do meanwhile
 	debug.FreeOSMemory()
 	var now runtime.MemStats
 	runtime.ReadMemStats(&now)
-	before := debug.SetMemoryLimit(-1)
-	debug.SetMemoryLimit(min(before, int64(now.Sys-now.HeapReleased)+n+slack))
-	return func() { debug.SetMemoryLimit(before) }
+	unbounded = debug.SetMemoryLimit(-1)
+	debug.SetMemoryLimit(min(unbounded, int64(now.Sys-now.HeapReleased)+n+slack))
+}
+
+// unbounded is the limit outside bounded; 0 when none is in force. It belongs to who holds decoding.
+var unbounded int64
+
+// leave lets the next document be decoded. The pixels of a large picture are collected before the limit is lifted, or
+// the collector would take them for what the program needs, and wait for as much garbage.
+func leave() {
+	if unbounded != 0 {
+		runtime.GC()
+		debug.SetMemoryLimit(unbounded)
+		unbounded = 0
+	}
+	<-decoding
 }
 
 // decode reads a picture. The caller holds decoding.
@@ -92,7 +105,7 @@ func decode(m Media, content io.Reader) (image.Image, error) {
 	}
 	const many = 8 << 20
 	if facts.decoded() > many {
-		defer bounded(facts.decoded())()
+		bounded(facts.decoded())
 	}
 	read := png.Decode
 	if m == JPEG {

@@ -45,7 +45,7 @@ func Mark(w io.Writer, picture *image.RGBA, text string) error {
 // prepare decodes, turns and scales a picture.
 func prepare(m Media, content io.Reader) (*image.RGBA, error) {
 	decoding <- struct{}{}
-	defer func() { <-decoding }()
+	defer leave()
 	head := &keepHead{r: content}
 	picture, err := decode(m, head)
 	if err != nil {
