@@ -10,6 +10,7 @@ import (
 	"kontor/internal/fault"
 	"kontor/internal/ledger"
 	"kontor/internal/money"
+	"kontor/internal/user"
 )
 
 // rows counts the rows of a table.
@@ -199,19 +200,21 @@ func TestRefusedLocksAreNotCounted(t *testing.T) {
 func TestWhatWasTakenFromTheOwnerComesFirst(t *testing.T) {
 	t.Parallel()
 	each(t, func(w *world) {
-		w.fund("user", money.New(100_000_000, eth))
-		good, nodes := w.lock("user"), []*exchange.Service{}
+		w.broken = true // verify misses the identity check
+		w.verified("known") // only who may use every currency is remembered
+		w.fund("known", money.New(100_000_000, eth))
+		good, nodes := w.lock("known"), []*exchange.Service{}
 		var l exchange.Lock
 		for range 5 { // each of them remembers the user as one who may pay
 			w.Service = w.node(w.Catalog, money.Percent{})
-			l = w.lock("user")
-			if _, err := w.try("user", money.New(200_000, eth), usdc, l.ID); err != nil {
+			l = w.lock("known")
+			if _, err := w.try("known", money.New(200_000, eth), usdc, l.ID); err != nil {
 				t.Fatal(err)
 			}
 			nodes = append(nodes, w.Service)
 		}
 		w.update(func(tx *db.Tx) error {
-			_, err := w.API.Users.Suspend(tx, w.partner, "user")
+			_, err := w.API.Users.Suspend(tx, w.partner, "known")
 			return err
 		})
 		for i, c := range []struct {
@@ -227,11 +230,30 @@ func TestWhatWasTakenFromTheOwnerComesFirst(t *testing.T) {
 			{"all is well", 1_000_000, usdc, good.ID},
 		} {
 			w.Service = nodes[i]
-			_, err := w.try("user", money.New(c.amount, eth), c.to, c.lock)
+			_, err := w.try("known", money.New(c.amount, eth), c.to, c.lock)
 			w.want(c.what, err, fault.UserSuspended)
 		}
-		if left := w.on("user", ledger.Balance, eth); left.Units() != 99_000_000 {
+		if left := w.on("known", ledger.Balance, eth); left.Units() != 99_000_000 {
 			t.Errorf("%s are left", left)
 		}
+	})
+}
+
+// verified opens a user who may use every currency.
+func (w *world) verified(name string) {
+	w.Helper()
+	var u user.User
+	w.update(func(tx *db.Tx) (err error) {
+		u, _, err = w.API.Users.Create(tx, w.partner, user.New{ExternalID: name, Model: user.KYC, Person: user.Person{
+			Email: name + "@example.com", FirstName: "Test", LastName: "User", Country: "LT", BirthDate: "1990-01-31", DocumentNumber: "TEST1",
+		}})
+		return err
+	})
+	w.update(func(tx *db.Tx) (err error) {
+		if u, err = user.LockByID(tx, w.partner, u.ID); err == nil {
+			u.Verification, u.ActivatedAt = user.Verified, w.clock.Now()
+			user.SaveState(tx, u)
+		}
+		return err
 	})
 }
