@@ -9,11 +9,11 @@ import (
 func TestTablesAreNotSteeredByWhatTheyShow(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	err := printTable(&out, []string{"NAME", "STATE"}, []string{"<b>Test</b>\x1b[2J\tUser\r\n\u202eresU", "ACTIVE"}, []string{"نام‌خانوادگی", "ACTIVE"})
+	err := printTable(&out, []string{"NAME", "STATE"}, []string{"<b>Test</b>\x1b[2J\tUser\r\n\u202eresU", "ACTIVE"}, []string{"نام\u200cخانوادگی", "ACTIVE"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "NAME                         STATE\n<b>Test</b>�[2J�User���resU  ACTIVE\nنام‌خانوادگی                 ACTIVE\n"
+	want := "NAME                         STATE\n<b>Test</b>�[2J�User���resU  ACTIVE\nنام\u200cخانوادگی                 ACTIVE\n"
 	if out.String() != want {
 		t.Errorf("the table is\n%q\nwant\n%q", out.String(), want)
 	}

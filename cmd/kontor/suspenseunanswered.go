@@ -68,6 +68,7 @@ type suspenseReopen struct {
 	person
 	Return string `arg:"" help:"Id of the return."`
 	Reason string `help:"What the bank says; kept for ever, in the audit log." required:""`
+	JSON   bool   `name:"json" help:"Print JSON."`
 }
 
 // Run lets a payment wait for a decision again.
@@ -79,6 +80,9 @@ func (c suspenseReopen) Run(ctx context.Context, out io.Writer, log *slog.Logger
 	return c.with(ctx, log, func(a *app.App) error {
 		if err := a.API.SEPA.Reopen(ctx, id, c.name(ctx), c.Reason); err != nil {
 			return err
+		}
+		if c.JSON {
+			return printJSON(out, map[string]string{"id": c.Return})
 		}
 		_, err := fmt.Fprintln(out, "reopened: kontor suspense list shows it")
 		return err
