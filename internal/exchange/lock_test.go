@@ -200,7 +200,7 @@ func TestRefusedLocksAreNotCounted(t *testing.T) {
 func TestWhatWasTakenFromTheOwnerComesFirst(t *testing.T) {
 	t.Parallel()
 	each(t, func(w *world) {
-		w.broken = true // verify misses the identity check
+		w.broken = true     // verify misses the identity check
 		w.verified("known") // only who may use every currency is remembered
 		w.fund("known", money.New(100_000_000, eth))
 		good, nodes := w.lock("known"), []*exchange.Service{}
