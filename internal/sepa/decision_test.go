@@ -99,6 +99,27 @@ var stories = map[string]func(k *desk){
 			k.Errorf("the bank was told %+v", k.returned)
 		}
 	},
+	"assigned after the bank refused": func(k *desk) {
+		k.tell(10_00, "Sample Payer", "")
+		it := k.say(k.only(), "cleo", GiveBack)
+		k.work()
+		k.sentBack(true)
+		k.say(it, "olga", Assign, Target{Partner: 1, User: "user"})
+		k.work()
+		k.want(stands{Suspense: 10_00, Clearing: -10_00, OwnBank: 10_00, OwnClear: 10_00})
+		k.sentBack(true) // now as what somebody else paid to the user
+		d := k.only()
+		if d.Kind != ItemDeposit || d.Why != WaitsRefused {
+			k.Errorf("what the bank would not send back is %+v", d)
+		}
+		k.say(d, "cleo", GiveBack)
+		k.work()
+		k.sentBack(false)
+		k.want(stands{})
+		if got := k.told(); !slices.Equal(got, []string{"iban-status", "iban-status"}) || len(k.returned) != 3 {
+			k.Errorf("the partner was told %q, and the bank %v", got, k.returned)
+		}
+	},
 	"closed": func(k *desk) {
 		k.tell(-3_00, "", "")
 		it := k.only()

@@ -76,7 +76,7 @@ const (
 	itemColumns  = "partner_id, id, owner_id, amount, status, reason, score, returns, created_at, " + payerColumns
 	entryColumns = "id, amount, reference, detail, booked_on, created_at, " + refusals
 	refusals     = `(SELECT COUNT(*) FROM sepa_return r JOIN sepa_return_refusal f ON f.partner_id = r.partner_id AND f.return_id = r.id
-		WHERE r.partner_id = bank_entry.partner_id AND r.entry_id = bank_entry.id)`
+		WHERE r.partner_id = bank_entry.partner_id AND r.entry_id = bank_entry.id AND r.target_partner = 0)` // as nobody's
 	undecided = ` AND NOT EXISTS (SELECT 1 FROM suspense_decision s
 		WHERE s.partner_id = bank_entry.partner_id AND s.item_id = bank_entry.id AND s.final AND s.round = ` + refusals + `)`
 	suspended = "status = '" + DepositSuspended + "'"

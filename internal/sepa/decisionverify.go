@@ -15,7 +15,7 @@ var selectOddDecisions = db.NewQuery(`
 		SELECT 1 FROM ledger_transfer l WHERE l.partner_id = 0 AND l.operation_id = s.item_id
 			AND l.leg = CASE s.verdict WHEN 'ASSIGN' THEN 'assign' WHEN 'CLOSE' THEN 'close' END)
 	AND NOT EXISTS (
-		SELECT 1 FROM sepa_return r WHERE r.partner_id = 0 AND r.entry_id = s.item_id
+		SELECT 1 FROM sepa_return r WHERE r.partner_id = 0 AND r.entry_id = s.item_id AND r.target_partner = 0
 			AND s.verdict = 'RETURN' AND r.attempt = s.round + 1)
 	UNION ALL
 	SELECT l.partner_id, l.operation_id FROM ledger_transfer l

@@ -22,7 +22,7 @@ const (
 var (
 	insertReturn = db.NewInsert("sepa_return", `partner_id bigint, id uuid, entry_id uuid, attempt bigint, target_partner bigint,
 		deposit_id uuid, amount bigint, reason text, created_at bigint`)
-	selectOrdered = db.NewQuery(`SELECT id FROM sepa_return WHERE partner_id = $1 AND entry_id = $2 AND attempt = $3`)
+	selectOrdered = db.NewQuery(`SELECT id FROM sepa_return WHERE partner_id = $1 AND entry_id = $2 AND deposit_id = $3 AND attempt = $4`)
 	selectReturn  = db.NewQuery(`SELECT entry_id, attempt, target_partner, deposit_id, amount, reason, created_at FROM sepa_return
 		WHERE partner_id = $1 AND id = $2`)
 	insertRefusal = db.NewInsertOnce("sepa_return_refusal", "partner_id bigint, return_id uuid, reason text, created_at bigint",
@@ -34,8 +34,8 @@ var (
 type giveBack struct {
 	id      clock.ID
 	entry   clock.ID // the payment in bank_entry
-	attempt int64    // from 1; a later one only after the bank refused the one before
 	deposit ref      // whose payment it is; zero: nobody's
+	attempt int64    // of this deposit, or of nobody's, from 1; a later one only after the bank refused the one before
 	amount  money.Amount
 	reason  string // a code of ISO 20022
 	at      time.Time
@@ -64,7 +64,7 @@ func (s *Service) order(ctx context.Context, j job.Job) error {
 
 // orderBack writes an order in the operator's book, unless it is there, and lets a job give it to the bank.
 func (s *Service) orderBack(tx *db.Tx, g giveBack) error {
-	err := tx.Row(selectOrdered, ledger.Operator, g.entry, g.attempt).Scan(&g.id)
+	err := tx.Row(selectOrdered, ledger.Operator, g.entry, g.deposit.id, g.attempt).Scan(&g.id)
 	if err == nil || !errors.Is(err, db.ErrNoRows) {
 		return err // an earlier run came this far
 	}
