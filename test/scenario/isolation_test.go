@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // slot is a place of a request where the id of somebody's object stands: a parameter of the path, or a
@@ -155,9 +156,10 @@ func (c *caller) objects(t *testing.T, user string) map[string]string {
 	sent := c.must(t, http.StatusOK, http.MethodPost, "/v1/sepa-transfer", map[string]any{
 		"sourceExternalUserId": user, "amount": "1.00", "currency": "eur", "destinationIban": "DE89370400440532013000", "transferTitle": "SANDBOX-HANG",
 	})
+	text := func(v any) string { s, _ := v.(string); return s }
+	c.reach(t, "/v1/sepa-transfer/details/"+text(at(sent, "transferId")), "PROCESSING") // and stays: the bank hangs
 	deposits := c.must(t, http.StatusOK, http.MethodGet, "/v1/user/transactions/"+user+"?type=SEPA_DEPOSIT", nil)
 	events := c.must(t, http.StatusOK, http.MethodGet, "/v1/events?event=user-balance-generation", nil)
-	text := func(v any) string { s, _ := v.(string); return s }
 	used := c.must(t, http.StatusOK, http.MethodGet, "/v1/exchange/get-lock/"+user, nil)
 	exchanged := c.must(t, http.StatusOK, http.MethodPost, "/v1/exchange", map[string]any{
 		"sourceExternalUserId": user, "amount": "1.00", "currencyFrom": "eur", "currencyTo": "btc", "lockId": text(at(used, "id")),
@@ -176,6 +178,24 @@ func (c *caller) objects(t *testing.T, user string) map[string]string {
 		"sepaTransferId": text(at(sent, "transferId")),
 		"eventId":        text(at(at(events, "events").([]any)[0], "id")),
 		"iban":           text(at(info, "iban")), "title": text(at(info, "title")),
+	}
+}
+
+// reach asks for an object until it has a status.
+func (c *caller) reach(t *testing.T, path, status string) {
+	t.Helper()
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for late := time.After(patience); ; {
+		found := at(c.must(t, http.StatusOK, http.MethodGet, path, nil), "status")
+		if found == status {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-late:
+			t.Fatalf("%s stays %v, and does not become %s", path, found, status)
+		}
 	}
 }
 
