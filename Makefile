@@ -30,12 +30,13 @@ build: ## build bin/kontor
 # Tests wait most of their time, for disks, timers and each other: so more of them run at a time than there are processors.
 TEST := go test -vet=off -parallel 8
 
-# The fault tests watch how soon killed programs are back, and wait for it most of the time: what shares the machine with
-# them yields to them.
+# The fault tests watch how soon killed programs are back, and some of those under the race detector watch rates: each
+# has the machine for itself.
 .PHONY: test
 test: prerequisites ## install what is missing, then run every test
 	$(TEST) $$(go list ./... | grep -v /test/fault$$)
-	@$(MAKE) --no-print-directory --output-sync=target -j2 test-fault test-race
+	@$(MAKE) --no-print-directory test-fault
+	@$(MAKE) --no-print-directory test-race
 
 .PHONY: test-fault
 test-fault: prerequisites
@@ -44,7 +45,7 @@ test-fault: prerequisites
 # SQLite itself came from C and is not searched for races: the detector would make it many times slower.
 .PHONY: test-race
 test-race: prerequisites
-	$(if $(RACE),CGO_ENABLED=1 nice -n 19 $(TEST) -short -race -gcflags=modernc.org/libc=-race=false -gcflags=modernc.org/sqlite/lib=-race=false $(RACE:%=./%/...))
+	$(if $(RACE),CGO_ENABLED=1 $(TEST) -short -race -gcflags=modernc.org/libc=-race=false -gcflags=modernc.org/sqlite/lib=-race=false $(RACE:%=./%/...))
 
 # The long tests end after so many minutes; without them, when all is done (10,000 kills, 100 failovers).
 fault failover: MINUTES := 0
