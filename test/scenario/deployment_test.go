@@ -18,7 +18,7 @@ const catalogFile = "../../internal/catalog/data/currencies.json"
 // start runs a program that is deployed like this.
 func (d *deployment) start(t *testing.T, engine db.Engine) *platform {
 	t.Helper()
-	var chosen app.Config
+	chosen := app.Config{Clock: &ahead{}}
 	var err error
 	if d.Guard != "" {
 		if chosen.ExchangeGuard, err = money.ParsePercent(d.Guard); err != nil {

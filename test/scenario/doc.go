@@ -7,7 +7,7 @@
 //	name: what a partner would say happens     (one sentence)
 //	why: what would go wrong otherwise         (optional)
 //	deployment: {guard: "1", currencies: {btc: {maxExposureEur: "5"}}} (a program of the scenario's own, which is slow: what
-//	                                           the operator chose for it)
+//	                                           the operator chose for it; with {} that is nothing)
 //	settings: {wording: older}                 (of the scenario's own, fresh partner)
 //	given:                                     (what exists before the first step)
 //	  waiting: [newcomer]                      (users who are not verified yet)
@@ -39,6 +39,7 @@
 //	  - operator: {adjust: {user: payer, amount: "-1.00", reason: Why}} (corrects its or a user's euros, or those of
 //	    another currency:)
 //	  - operator: {freeze: payer}              (freezes a user; unfreeze: lifts it)
+//	  - operator: {wait: 41s}                  (lets business time pass, in a program of the scenario's own)
 //
 // Values that are not known beforehand: $uuid (version 7), $time, $number, $string, $any (null too), $has:text
 // (a string that contains the text). $uuid:name, $string:name and so on also keep what they found, $save:name

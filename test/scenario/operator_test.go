@@ -4,9 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"sync/atomic"
+	"time"
 
 	"kontor/internal/adjustment"
 	"kontor/internal/audit"
+	"kontor/internal/clock"
 	"kontor/internal/db"
 	"kontor/internal/user"
 )
@@ -20,6 +23,7 @@ type command struct {
 	Adjust *correction
 	// Freeze and Unfreeze name a user.
 	Freeze, Unfreeze string
+	Wait             time.Duration // moves the clock of the sandbox
 }
 
 // correction is a correction, which two persons make.
@@ -33,13 +37,13 @@ type correction struct {
 // check refuses a step that is more than the command.
 func (c *command) check(s *step) error {
 	given := 0
-	for _, is := range []bool{c.Close, c.Revoke, c.Set != nil, c.Adjust != nil, c.Freeze != "", c.Unfreeze != ""} {
+	for _, is := range []bool{c.Close, c.Revoke, c.Set != nil, c.Adjust != nil, c.Freeze != "", c.Unfreeze != "", c.Wait > 0} {
 		if is {
 			given++
 		}
 	}
 	if given != 1 {
-		return errors.New("the operator does one of close, revoke, set, adjust, freeze and unfreeze")
+		return errors.New("the operator does one of close, revoke, set, adjust, freeze, unfreeze and wait")
 	}
 	if s.Call != "" || s.Status != 0 || s.Parallel != 0 || s.Each != nil {
 		return errors.New("a step of the operator has no call and nothing that belongs to one but events")
@@ -63,11 +67,29 @@ func (c *command) run(ctx context.Context, whose *caller) error {
 		_, err = partners.Set(ctx, whose.id, changes)
 	case c.Adjust != nil:
 		err = c.Adjust.run(ctx, whose)
+	case c.Wait > 0:
+		err = whose.wait(c.Wait)
 	default:
 		err = c.freeze(ctx, whose)
 	}
 	return err
 }
+
+// wait moves the clock of a program that has one of its own.
+func (p *platform) wait(d time.Duration) error {
+	own, ok := p.app.API.Clock.(*ahead)
+	if !ok {
+		return errors.New("only where the scenario has a deployment time can be made to pass")
+	}
+	own.by.Add(int64(d))
+	return nil
+}
+
+// ahead is the machine's clock, moved forward.
+type ahead struct{ by atomic.Int64 }
+
+// Now returns the time.
+func (a *ahead) Now() time.Time { return clock.System().Now().Add(time.Duration(a.by.Load())) }
 
 // freeze sets or lifts the operator's mark on a user.
 func (c *command) freeze(ctx context.Context, whose *caller) error {

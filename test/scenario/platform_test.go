@@ -45,7 +45,7 @@ var engines = []db.Engine{db.SQLite, db.Postgres}
 // start runs the program until the test ends, and then checks the invariants on its database.
 func start(t *testing.T, engine db.Engine) *platform {
 	t.Helper()
-	return startWith(t, engine, app.Config{})
+	return startWith(t, engine, app.Config{Clock: clock.System()})
 }
 
 // startWith is start with what is the operator's to choose.
@@ -62,7 +62,7 @@ func startWith(t *testing.T, engine db.Engine, chosen app.Config) *platform {
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	a, err := app.Open(ctx, app.Config{
 		Database: dbtest.Target(t, engine), MasterKey: master, Environment: partner.Staging, Bank: sepa.SandboxBank,
-		SandboxDelay: sandboxDelay, Documents: t.TempDir(), Clock: clock.System(), CheckEvents: true,
+		SandboxDelay: sandboxDelay, Documents: t.TempDir(), Clock: chosen.Clock, CheckEvents: true,
 		CatalogDir: chosen.CatalogDir, ExchangeGuard: chosen.ExchangeGuard,
 		Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
