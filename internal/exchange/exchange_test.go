@@ -294,7 +294,7 @@ func TestValueNeverAppearsFromNowhere(t *testing.T) {
 			to := rapid.SampledFrom(slices.DeleteFunc(slices.Clone(among), func(c money.Currency) bool { return c == from })).Draw(rt, "to")
 			amount := money.New(rapid.OneOf(rapid.Int64Range(1, 1000), rapid.Int64Range(1, 1_000_000_000)).Draw(rt, "amount"), from)
 			w.terms.Max[from.Code] = amount
-			before := w.on(who, ledger.Balance, to)
+			hadFrom, hadTo := w.on(who, ledger.Balance, from), w.on(who, ledger.Balance, to)
 			x, err := w.try(who, amount, to, w.lock(who).ID)
 			if err != nil {
 				if fault.From(err).Code != fault.AmountOutOfRange {
@@ -303,8 +303,9 @@ func TestValueNeverAppearsFromNowhere(t *testing.T) {
 				return // it would have brought nothing
 			}
 			checkValue(rt, x)
-			if after := w.on(who, ledger.Balance, to); after.Units()-before.Units() != x.To.Units() {
-				rt.Fatalf("credited %d, told %d", after.Units()-before.Units(), x.To.Units())
+			gave, got := hadFrom.Units()-w.on(who, ledger.Balance, from).Units(), w.on(who, ledger.Balance, to).Units()-hadTo.Units()
+			if gave != amount.Units() || got != x.To.Units() {
+				rt.Fatalf("took %d of %d, and credited %d of %d", gave, amount.Units(), got, x.To.Units())
 			}
 		})
 	})
