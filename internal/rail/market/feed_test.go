@@ -18,19 +18,31 @@ import (
 	"kontor/internal/rail/market"
 )
 
-// The published forms, as the documentation of each source shows them.
+// The published forms: the members of each source's documentation, of the same types, with prices of the
+// test's own. docs/exchange.md says where each form was confirmed.
 const (
-	krakenForm = `{"error":[],"result":{"XXBTZEUR":{"a":["57010.00000","1","1.000"],"b":["57000.00000","2","2.000"],` +
-		`"c":["57005.10000","0.00067643"],"v":["4083.67001100","4412.73601799"],"p":["57089.41","57101.02"],"t":[34619,38907],` +
-		`"l":["56868.3","56666.1"],"h":["57305.7","57800.0"],"o":"57153.0"},` +
-		`"POLEUR":{"a":["0.21460","100","100.000"],"b":["0.21440","7","7.000"],"c":["0.2145","10"],"v":["1","2"],"p":["1","2"],"t":[1,2],"l":["1","2"],"h":["1","2"],"o":"0.21"}}}`
-	coinbaseForm = `{"ask":"57020.00","bid":"57010.00","volume":"1543.20142581","trade_id":86326522,"price":"57012.39","size":"0.00698254",` +
-		`"time":"2026-03-01T12:00:00.420683Z","rfq_volume":"62.31"}`
-	bitstampForm = `{"timestamp":"1772366400","open":"57100.00","high":"57800.00","low":"56600.00","last":"57012.00","volume":"213.26801100",` +
-		`"vwap":"57089.00","bid":"57008","ask":"57012","side":"0","open_24":"57100.00","percent_change_24":"-0.15",` +
-		`"market_type":"SPOT","pair":"BTC/EUR","market":"BTC/EUR"}`
-	binanceForm = `[{"symbol":"BTCEUR","bidPrice":"57014.10000000","bidQty":"0.43100000","askPrice":"57015.90000000","askQty":"9.00000000"}]`
-	ecbForm     = `<?xml version="1.0" encoding="UTF-8"?>
+	// Kraken, REST API, "Get Ticker Information" (GET /0/public/Ticker). a and b: price, whole lot volume, lot volume;
+	// c: price, lot volume; v, p, t, l, h: today, last 24 hours; o: today's opening price.
+	krakenForm = `{"error":[],"result":{` +
+		`"XXBTZEUR":{"a":["57010.00000","1","1.000"],"b":["57000.00000","2","2.000"],"c":["57005.10000","0.00067643"],` +
+		`"v":["4083.67001100","4412.73601799"],"p":["57089.41771","57101.13205"],"t":[34619,38907],` +
+		`"l":["56868.30000","56666.10000"],"h":["57305.70000","57800.00000"],"o":"57153.00000"},` +
+		`"POLEUR":{"a":["0.21460000","7040","7040.000"],"b":["0.21440000","512","512.000"],"c":["0.21450000","93.24009320"],` +
+		`"v":["41203.51800000","77310.20911200"],"p":["0.21398811","0.21502240"],"t":[143,262],` +
+		`"l":["0.21210000","0.21210000"],"h":["0.21620000","0.21890000"],"o":"0.21510000"}}}`
+	// Coinbase Exchange, REST API, "Get product ticker" (GET /products/{product_id}/ticker).
+	coinbaseForm = `{"trade_id":86326522,"price":"57012.39","size":"0.00698254","time":"2026-03-01T12:00:00.420683Z",` +
+		`"bid":"57010.00","ask":"57020.00","volume":"1543.20142581","rfq_volume":"62.310000","conversions_volume":"0.00"}`
+	// Bitstamp, HTTP API, "Ticker" (GET /api/v2/ticker/{market_symbol}/).
+	bitstampForm = `{"ask":"57012","bid":"57008","high":"57800","last":"57012","low":"56600","market_type":"SPOT","open":"57100",` +
+		`"open_24":"57100","percent_change_24":"-0.15","side":"0","timestamp":"1772366400","volume":"213.26801100","vwap":"57089"}`
+	// Binance, Spot REST API, "Symbol order book ticker" (GET /api/v3/ticker/bookTicker), which answers a list when it is
+	// asked by symbols.
+	binanceForm = `[{"symbol":"BTCEUR","bidPrice":"57014.10000000","bidQty":"0.43100000","askPrice":"57015.90000000",` +
+		`"askQty":"9.00000000"},{"symbol":"ETHEUR","bidPrice":"2310.07000000","bidQty":"9.00000000",` +
+		`"askPrice":"2310.08000000","askQty":"1.22500000"}]`
+	// European Central Bank, euro foreign exchange reference rates (eurofxref-daily.xml), with two of its currencies.
+	ecbForm = `<?xml version="1.0" encoding="UTF-8"?>
 <gesmes:Envelope xmlns:gesmes="http://www.gesmes.org/xml/2002-08-01" xmlns="http://www.ecb.int/vocabulary/2002-08-01/eurofxref">
 	<gesmes:subject>Reference rates</gesmes:subject>
 	<gesmes:Sender>
@@ -111,7 +123,7 @@ func (v *venue) sources(t *testing.T) market.Sources {
 func everything() map[string]string {
 	return map[string]string{
 		"/kraken": krakenForm, "/coinbase/BTC-EUR": coinbaseForm, "/bitstamp/btceur/": bitstampForm, "/binance": binanceForm,
-		"/ecb": ecbForm, "/coinbase/POL-USD": `{"ask":"0.2690","bid":"0.2680","price":"0.2682","size":"1","trade_id":1,"volume":"1","time":"2026-03-01T12:00:00Z"}`,
+		"/ecb": ecbForm, "/coinbase/POL-USD": strings.NewReplacer("57010.00", "0.2680", "57020.00", "0.2690", "57012.39", "0.2682").Replace(coinbaseForm),
 	}
 }
 
@@ -194,7 +206,7 @@ func TestFeedHasNoPriceWhenItsSourcesAreSplit(t *testing.T) {
 	if got := f.Last()["btc"].String(); got != "57015" { // of the three that agreed when one had moved
 		t.Errorf("the last price is %s, want the last right one", got)
 	}
-	f.venue.set("/kraken", strings.NewReplacer("0.21460", "0.31460", "0.21440", "0.31440").Replace(krakenForm))
+	f.venue.set("/kraken", strings.NewReplacer("0.21460000", "0.31460000", "0.21440000", "0.31440000").Replace(krakenForm))
 	f.poll(t)
 	f.want(t, "one against one", "pol", "closed")
 }
