@@ -11,6 +11,7 @@ import (
 	"kontor/internal/clock"
 	"kontor/internal/compliance"
 	"kontor/internal/db"
+	"kontor/internal/fault"
 	"kontor/internal/ledger"
 	"kontor/internal/money"
 	"kontor/internal/user"
@@ -244,7 +245,8 @@ func (s *Service) lockItem(tx *db.Tx, it Item) (Item, error) {
 		return s.readItem(tx, it.Partner, it.ID)
 	}
 	if it.Owner != ledger.PartnerItself {
-		if _, err := user.LockByID(tx, it.Partner, it.Owner); err != nil {
+		_, err := user.LockByID(tx, it.Partner, it.Owner)
+		if err != nil && !isDeleted(err) {
 			return Item{}, err
 		}
 	}
@@ -252,6 +254,12 @@ func (s *Service) lockItem(tx *db.Tx, it Item) (Item, error) {
 		return Item{}, err
 	}
 	return s.readItem(tx, it.Partner, it.ID)
+}
+
+// isDeleted tells that the owner of a deposit was deleted: nobody can change that any more, so there is nothing to lock.
+func isDeleted(err error) bool {
+	var known *fault.Error
+	return errors.As(err, &known) && known.Code == fault.InvalidUser
 }
 
 // ItemFilter says which items to list.
