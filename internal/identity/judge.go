@@ -26,6 +26,7 @@ type Case struct {
 	Person    user.Person // as the partner told it
 	Documents []Document
 	Today     time.Time
+	Accepted  bool // an officer accepted this attempt before
 	Staged    bool // the sandbox supplies the documents
 }
 
@@ -70,6 +71,7 @@ func (s *Service) caseOf(r db.Reader, u user.User, a Attempt) (Case, error) {
 	}
 	c := Case{
 		Partner: u.Partner, User: u.ID, Attempt: a.ID, Method: a.Method, Claims: a.Claims, Person: person, Today: s.today(),
+		Accepted: a.Flagged && a.Status == Successful,
 	}
 	if s.Documents != nil && a.exists() {
 		c.Documents, err = s.Documents.List(r, u.Partner, u.ID, a.ID)
@@ -89,8 +91,9 @@ func (s *Service) judge(r db.Reader, c Case, check func(Case) (Outcome, error)) 
 	return s.screen(r, c, outcome)
 }
 
-// screen screens whom a check accepted.
+// screen screens whom a check accepted. What a check wants a person to look at, nobody is asked twice about one attempt.
 func (s *Service) screen(r db.Reader, c Case, outcome Outcome) (judged, error) {
+	outcome.Review = outcome.Review && !c.Accepted
 	j := judged{c: c, outcome: outcome}
 	j.subject = Subject{
 		Partner: c.Partner, User: c.User, Attempt: c.Attempt, Person: c.Person, Flagged: outcome.Review,
