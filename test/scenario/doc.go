@@ -40,6 +40,7 @@
 //	    another currency:)
 //	  - operator: {freeze: payer}              (freezes a user; unfreeze: lifts it)
 //	  - operator: {wait: 41s}                  (lets business time pass, in a program of the scenario's own)
+//	  - operator: {decide: {deposit: "${id}", verdict: RETURN}} (an officer decides on a deposit that waits)
 //
 // Values that are not known beforehand: $uuid (version 7), $time, $number, $string, $any (null too), $has:text
 // (a string that contains the text). $uuid:name, $string:name and so on also keep what they found, $save:name

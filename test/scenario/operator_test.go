@@ -10,7 +10,9 @@ import (
 	"kontor/internal/adjustment"
 	"kontor/internal/audit"
 	"kontor/internal/clock"
+	"kontor/internal/compliance"
 	"kontor/internal/db"
+	"kontor/internal/sepa"
 	"kontor/internal/user"
 )
 
@@ -24,7 +26,11 @@ type command struct {
 	// Freeze and Unfreeze name a user.
 	Freeze, Unfreeze string
 	Wait             time.Duration // moves the clock of the sandbox
+	Decide           *decision
 }
+
+// decision is an officer's on a deposit that waits on suspense.
+type decision struct{ Deposit, Verdict string }
 
 // correction is a correction, which two persons make.
 type correction struct {
@@ -37,13 +43,15 @@ type correction struct {
 // check refuses a step that is more than the command.
 func (c *command) check(s *step) error {
 	given := 0
-	for _, is := range []bool{c.Close, c.Revoke, c.Set != nil, c.Adjust != nil, c.Freeze != "", c.Unfreeze != "", c.Wait > 0} {
+	for _, is := range []bool{
+		c.Close, c.Revoke, c.Set != nil, c.Adjust != nil, c.Freeze != "", c.Unfreeze != "", c.Wait > 0, c.Decide != nil,
+	} {
 		if is {
 			given++
 		}
 	}
 	if given != 1 {
-		return errors.New("the operator does one of close, revoke, set, adjust, freeze, unfreeze and wait")
+		return errors.New("the operator does one of close, revoke, set, adjust, freeze, unfreeze, wait and decide")
 	}
 	if s.Call != "" || s.Status != 0 || s.Parallel != 0 || s.Each != nil {
 		return errors.New("a step of the operator has no call and nothing that belongs to one but events")
@@ -51,7 +59,7 @@ func (c *command) check(s *step) error {
 	return nil
 }
 
-func (c *command) run(ctx context.Context, whose *caller) error {
+func (c *command) run(ctx context.Context, whose *caller, v vars) error {
 	partners := whose.app.Partners
 	var err error
 	switch {
@@ -69,6 +77,8 @@ func (c *command) run(ctx context.Context, whose *caller) error {
 		err = c.Adjust.run(ctx, whose)
 	case c.Wait > 0:
 		err = whose.wait(c.Wait)
+	case c.Decide != nil:
+		err = c.Decide.run(ctx, whose, v)
 	default:
 		err = c.freeze(ctx, whose)
 	}
@@ -90,6 +100,34 @@ type ahead struct{ by atomic.Int64 }
 
 // Now returns the time.
 func (a *ahead) Now() time.Time { return clock.System().Now().Add(time.Duration(a.by.Load())) }
+
+// run decides, once the deposit has come to rest on suspense.
+func (d *decision) run(ctx context.Context, whose *caller, v vars) error {
+	text, err := v.text(d.Deposit)
+	if err != nil {
+		return err
+	}
+	id, err := clock.ParseID(text)
+	if err != nil {
+		return err
+	}
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	late := time.After(patience)
+	for {
+		_, err := whose.app.API.SEPA.Decide(ctx, sepa.Decision{
+			Item: id, Officer: "officer", Verdict: compliance.Verdict(d.Verdict), Reason: "A reason of the test's",
+		})
+		if !errors.Is(err, sepa.ErrNoItem) {
+			return err
+		}
+		select {
+		case <-again.C:
+		case <-late:
+			return err
+		}
+	}
+}
 
 // freeze sets or lifts the operator's mark on a user.
 func (c *command) freeze(ctx context.Context, whose *caller) error {

@@ -87,7 +87,7 @@ func (r *run) step(t *testing.T, s *step) error {
 	c := r.callers[s.As]
 	maps.Copy(r.vars, vars{"key": c.key, "webhook": c.url})
 	if s.Operator != nil {
-		if err := s.Operator.run(t.Context(), c); err != nil {
+		if err := s.Operator.run(t.Context(), c, r.vars); err != nil {
 			return err
 		}
 		return r.await(t, s, c)
