@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"time"
 
 	"kontor/internal/db"
 )
@@ -38,6 +39,8 @@ type faults struct {
 	background int // chance of what has no plan, as a plan's
 	asked      map[string]uint64
 	hits       int                  // all faults so far
+	instant    time.Time            // of the latest fault of what has no plan
+	underWay   int                  // how many of these hit at that instant
 	by         map[string]int       // hits by point and failure
 	statements map[string]*exposure // by text
 }
@@ -63,6 +66,26 @@ func (f *faults) count() int {
 	return f.hits
 }
 
+// hitUnplanned counts a fault of the program's own work by its instant.
+func (f *faults) hitUnplanned() {
+	if now := time.Now(); !now.Equal(f.instant) {
+		f.instant, f.underWay = now, 0
+	}
+	f.underWay++
+}
+
+// past is count without the faults of the program's own work that may be under way still, and end what is committed
+// together with them. Time does not go on in the bubble while a call of the database is under way, so these are at most
+// those of this instant.
+func (f *faults) past() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if time.Now().Equal(f.instant) {
+		return f.hits - f.underWay
+	}
+	return f.hits
+}
+
 // Inject decides about a call.
 func (f *faults) Inject(ctx context.Context, c db.Call) db.Fault {
 	f.mu.Lock()
@@ -78,6 +101,9 @@ func (f *faults) Inject(ctx context.Context, c db.Call) db.Fault {
 		return db.Fault{}
 	}
 	fault := draw(p.rng, c)
+	if !planned {
+		f.hitUnplanned()
+	}
 	p.fired = append(p.fired, fmt.Sprintf("%s at %s %d", fault.Failure, c.Point, fault.At))
 	f.hits++
 	f.by[string(c.Point)+" "+string(fault.Failure)]++

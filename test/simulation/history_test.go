@@ -181,7 +181,7 @@ func (p *player) restart() error {
 	p.world.stop()
 	pass(d)
 	for n := 0; ; n++ {
-		pl, before := p.plan(n), p.faults.count()
+		pl, before := p.plan(n), p.faults.past()
 		err := p.open(pl.under(calm()))
 		p.note(fmt.Sprintf("start after %s", d), codeOf(err), errorText(err), pl)
 		if err == nil {

@@ -315,7 +315,7 @@ func (p *player) repeat(e *ended, body []byte) error {
 	again.body = body
 	conflict := e.old() || string(body) != string(e.body)
 	for n := 0; ; n++ {
-		pl, before := p.plan(n), p.faults.count()
+		pl, before := p.plan(n), p.faults.past()
 		got := p.call(pl.under(calm()), &again)
 		p.note("again: "+again.String(), got.code, got.String(), pl)
 		right := got.replayed && got.status == e.answer.status && got.body == e.answer.body

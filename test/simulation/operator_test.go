@@ -166,7 +166,7 @@ func (p *player) useRevokedKey() error {
 
 // storeUses stores when keys were last used, which changes nothing that the model knows.
 func (p *player) storeUses() error {
-	pl, before := p.plan(0), p.faults.count()
+	pl, before := p.plan(0), p.faults.past()
 	err := p.app.Partners.StoreUses(pl.under(calm()))
 	p.note("store the last uses of keys", codeOf(err), errorText(err), pl)
 	if err != nil && p.faults.count() == before {

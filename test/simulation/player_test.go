@@ -79,8 +79,8 @@ func (p *player) plan(n int) *plan {
 	return &plan{rng: rand.New(rand.NewPCG(p.rng.Uint64(), 0)), chance: chance}
 }
 
-// excused tells whether P501 is a right answer to the n-th try: a fault hit since there were so many. In a concurrent
-// history a neighbour in the same group may have been hit before.
+// excused tells whether P501 is a right answer to the n-th try: more faults have hit than those that were past when it
+// began. In a concurrent history a neighbour in the same group may have been hit before.
 func (p *player) excused(n, faults int) bool {
 	if p.shared != nil {
 		return n < 5*tries
@@ -99,7 +99,7 @@ type wish struct {
 func (p *player) ask(r *request, want wish) (answer, error) {
 	took := 0
 	for n := 0; ; n++ {
-		pl, before := p.plan(n), p.faults.count()
+		pl, before := p.plan(n), p.faults.past()
 		got := p.call(pl.under(context.Background()), r)
 		took += pl.took
 		p.note(r.String(), got.code, got.String(), pl)
@@ -168,7 +168,7 @@ type deed struct {
 // perform does a deed until its outcome is known, and holds it against the model.
 func (p *player) perform(d deed) error {
 	for n := 0; ; n++ {
-		pl, before := p.plan(n), p.faults.count()
+		pl, before := p.plan(n), p.faults.past()
 		err := d.do(pl.under(context.Background()))
 		code := codeOf(err)
 		p.note(d.what, code, errorText(err), pl)

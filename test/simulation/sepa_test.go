@@ -136,7 +136,7 @@ func (p *player) tellAgain() error {
 // bookLines tells of payments until that is taken.
 func (p *player) bookLines(lines []sepa.Entry) (took int, err error) {
 	for n := 0; ; n++ {
-		pl, before := p.plan(n), p.faults.count()
+		pl, before := p.plan(n), p.faults.past()
 		err := p.app.API.SEPA.Book(pl.under(context.Background()), lines)
 		took += pl.took
 		p.note(fmt.Sprintf("the bank tells of %d payments", len(lines)), codeOf(err), errorText(err), pl)
