@@ -91,8 +91,9 @@ func (n *node) logs(text string) {
 	}
 }
 
-// TestMemoryRunsOut runs the program with little memory, and then with less than it needs for what clients send, so
-// that it dies in the middle of its work. It comes back clean.
+// TestMemoryRunsOut runs the program with little memory. Bodies that are too large do not take it: the program reads no
+// more of them than it would take. Then it has less than it needs even for that, so that it dies in the middle of its
+// work, and comes back clean.
 func TestMemoryRunsOut(t *testing.T) {
 	t.Parallel()
 	eachEngine(t, 20, func(t *testing.T, engine db.Engine) {
@@ -102,6 +103,11 @@ func TestMemoryRunsOut(t *testing.T) {
 		l.s.start()
 		l.recovered("it was started with little memory", time.Now(), l.s.node)
 		l.progress(50 + l.rng.IntN(100))
+		l.s.limit(unix.RLIMIT_DATA, l.s.dataSize()+96<<20)
+		l.flood()
+		if err := eventually(t, backLimit, l.s.ready); err != nil {
+			t.Fatalf("after bodies that are too large the program is gone: %v", err)
+		}
 		l.s.limit(unix.RLIMIT_DATA, l.s.dataSize()+4<<20)
 		ctx, cancel := context.WithCancel(t.Context())
 		stuffed := l.stuff(ctx)
@@ -139,6 +145,22 @@ func (n *node) dataSize() uint64 {
 	}
 	n.t.Fatal("no VmData")
 	return 0
+}
+
+// flood sends bodies that are far too large, several at a time. Each is refused, or its connection is closed.
+func (l *loaded) flood() {
+	const senders, size = 8, 64 << 20
+	body := encode(map[string]any{"reference": strings.Repeat("x", size)})
+	var group sync.WaitGroup
+	for range senders {
+		group.Go(func() {
+			got, err := l.call(l.t.Context(), http.MethodPost, l.s.url+"/v1/transfer", "", body)
+			if code := got.member("errorCode"); err == nil && code != "P406" {
+				l.change(func() { l.complain("a body of %d bytes is answered %s", size, got) })
+			}
+		})
+	}
+	group.Wait()
 }
 
 // stuff sends the largest bodies that are taken, many at a time, until the context ends.
