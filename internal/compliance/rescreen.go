@@ -130,7 +130,11 @@ func (s *Service) rescreenBatch(ctx context.Context, list clock.ID, p *Progress,
 // rescreen looks for a user on the lists; countries, age and other users have not changed with them.
 func (s *Service) rescreen(ctx context.Context, sub Subject) (opened bool, err error) {
 	l := s.lists.Load()
-	r := Result{ListVersion: l.version, Findings: s.listed(l, sub)}
+	return s.again(ctx, sub, Result{ListVersion: l.version, Findings: s.listed(l, sub)}, true)
+}
+
+// again opens a case on what a later look at a user found and no earlier one did, and stops the user if asked to.
+func (s *Service) again(ctx context.Context, sub Subject, r Result, stop bool) (opened bool, err error) {
 	if !r.Flagged() {
 		return false, nil
 	}
@@ -139,7 +143,7 @@ func (s *Service) rescreen(ctx context.Context, sub Subject) (opened bool, err e
 		if opened = err == nil && fresh.Flagged(); !opened {
 			return err
 		}
-		_, err = s.Stop(tx, sub, Rescreening, fresh)
+		_, err = s.open(tx, sub, Rescreening, fresh, stop)
 		return err
 	})
 	return opened, err

@@ -93,17 +93,5 @@ func FindRisk(r db.Reader) (Watchlist, bool, error) {
 // rerate looks at a user's countries again. That a country is of high risk now says nothing about the person: there is a
 // case for an officer, and the account goes on meanwhile.
 func (s *Service) rerate(ctx context.Context, sub Subject) (opened bool, err error) {
-	r := Result{ListVersion: s.Risk.version(), Findings: s.countries(sub)}
-	if !r.Flagged() {
-		return false, nil
-	}
-	err = s.DB.Update(ctx, func(tx *db.Tx) error {
-		fresh, err := unknown(tx, sub, r)
-		if opened = err == nil && fresh.Flagged(); !opened {
-			return err
-		}
-		_, err = s.OpenCase(tx, sub, Rescreening, fresh)
-		return err
-	})
-	return opened, err
+	return s.again(ctx, sub, Result{ListVersion: s.Risk.version(), Findings: s.countries(sub)}, false)
 }
