@@ -63,6 +63,7 @@ func (c sandboxCommand) Run(ctx context.Context, out io.Writer, log *slog.Logger
 	if err != nil {
 		return err
 	}
+	collectLess()
 	tracer, err := trace.Start(ctx, log)
 	if err != nil {
 		return err

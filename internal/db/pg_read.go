@@ -255,11 +255,17 @@ type pgKind struct {
 func keep(rows pgx.Rows) (*pgAnswer, error) {
 	defer rows.Close()
 	a := &pgAnswer{}
-	for _, f := range rows.FieldDescriptions() {
-		a.kinds = append(a.kinds, pgKind{f.DataTypeOID, f.Format})
+	fields := rows.FieldDescriptions()
+	a.kinds = make([]pgKind, len(fields))
+	for i, f := range fields {
+		a.kinds[i] = pgKind{f.DataTypeOID, f.Format}
 	}
 	for rows.Next() {
-		for _, value := range rows.RawValues() {
+		values := rows.RawValues()
+		if a.ends == nil {
+			a.ends = make([]int, 0, 8*len(values)) // few answers have more rows
+		}
+		for _, value := range values {
 			if value == nil {
 				a.ends = append(a.ends, -1)
 				continue

@@ -29,9 +29,9 @@ func (a *api) CreateUserWithoutKyc(w http.ResponseWriter, r *http.Request, _ oas
 		if err != nil {
 			return result{}, err
 		}
-		flat, err := a.flat(p, accounts)
+		b, err := a.show(p, accounts, fiatState{})
 		return result{status: http.StatusCreated, object: u.ID, body: oas.UserWithoutKycCreated{
-			UserId: u.ID.String(), Balances: flat,
+			UserId: u.ID.String(), Balances: flat(b),
 		}}, err
 	})
 }

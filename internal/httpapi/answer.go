@@ -13,12 +13,15 @@ import (
 	"kontor/internal/trace"
 )
 
-// answer writes a JSON answer.
+// answer writes a JSON answer. A json.RawMessage goes out as it is.
 func (a *api) answer(w http.ResponseWriter, r *http.Request, status int, body any) {
-	text, err := json.Marshal(body)
-	if err != nil {
-		a.fail(w, r, err)
-		return
+	text, written := body.(json.RawMessage)
+	if !written {
+		var err error
+		if text, err = json.Marshal(body); err != nil {
+			a.fail(w, r, err)
+			return
+		}
 	}
 	write(w, status, "application/json", text)
 }

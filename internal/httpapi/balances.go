@@ -1,10 +1,10 @@
 package httpapi
 
 import (
+	"encoding/json"
 	"net/http"
 
 	"kontor/internal/catalog"
-	"kontor/internal/clock"
 	"kontor/internal/contract"
 	"kontor/internal/db"
 	"kontor/internal/fault"
@@ -21,15 +21,20 @@ func (a *api) GetPartnerBalances(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return oas.Balances{}, err
 		}
+		states, err := ledger.Balances(rd, p.ID, ledger.PartnerItself, a.Catalog.Currency)
+		if err != nil {
+			return oas.Balances{}, err
+		}
 		number := string(account.IBAN)
-		return a.balances(rd, p, ledger.PartnerItself, fiatState{status: "ACTIVE", iban: &number})
+		return a.show(p, states, fiatState{status: "ACTIVE", iban: &number})
 	})
 }
 
 // GetUserBalances answers a user's balances.
 func (a *api) GetUserBalances(w http.ResponseWriter, r *http.Request, externalUserID string) {
-	read(a, w, r, "getUserBalances", func(rd db.Reader, p partner.Partner) (oas.UserBalances, error) {
-		return a.userBalances(rd, p, externalUserID)
+	read(a, w, r, "getUserBalances", func(rd db.Reader, p partner.Partner) (json.RawMessage, error) {
+		b, err := a.userBalances(rd, p, externalUserID)
+		return writeUserBalances(b), err
 	})
 }
 
@@ -39,58 +44,46 @@ func (a *api) GetUserBalancesAlias(w http.ResponseWriter, r *http.Request, exter
 }
 
 func (a *api) userBalances(rd db.Reader, p partner.Partner, externalUserID string) (oas.UserBalances, error) {
-	u, err := user.Find(rd, p.ID, externalUserID)
+	h, err := user.FindHoldings(rd, p.ID, externalUserID, a.Catalog.Currency)
 	if err != nil {
 		return oas.UserBalances{}, err
 	}
-	if u.Model == user.NoKYC {
-		return a.balancesWithoutKYC(rd, p, u)
+	if !h.KYC {
+		return a.balancesWithoutKYC(p, h)
 	}
 	var poaRequired bool
 	fiat := fiatState{status: waiting(p)}
-	if u.Active() { // whose proof of address, if one was required, is there
-		account, err := a.SEPA.FindAccount(rd, p.ID, u.ID)
+	if !h.ActivatedAt.IsZero() { // whose proof of address, if one was required, is there
+		account, err := a.SEPA.FindAccount(rd, p.ID, h.Owner)
 		hasNone := err != nil && fault.From(err).Code == fault.BalanceNotActive // where the user lives none is given
 		if err != nil && !hasNone {
 			return oas.UserBalances{}, err
 		}
 		fiat = fiatState{status: "ACTIVE", iban: optional(string(account.IBAN))}
 	} else {
-		person, err := a.Users.FindPerson(rd, u)
+		person, err := a.Users.FindPerson(rd, user.User{Partner: p.ID, ID: h.Owner})
 		if err != nil {
 			return oas.UserBalances{}, err
 		}
 		poaRequired = a.poaRequired(p, person.Country)
 	}
-	b, err := a.balances(rd, p, u.ID, fiat)
+	b, err := a.show(p, h.Balances, fiat)
 	return oas.UserBalances{
-		UserId: u.ID.String(), PoaRequired: poaRequired,
+		UserId: h.Owner.String(), PoaRequired: poaRequired,
 		FiatBalances: b.FiatBalances, CryptoBalances: b.CryptoBalances,
 	}, err
 }
 
 // balancesWithoutKYC shows a user of the older model: no fiat balance beside the coins, and the flat list of all.
-func (a *api) balancesWithoutKYC(rd db.Reader, p partner.Partner, u user.User) (oas.UserBalances, error) {
-	states, err := ledger.Balances(rd, u.Partner, u.ID, a.Catalog.Currency)
-	if err != nil {
-		return oas.UserBalances{}, err
-	}
-	flat, err := a.flat(p, states)
-	if err != nil {
-		return oas.UserBalances{}, err
-	}
-	b, err := a.show(p, states, fiatState{})
+func (a *api) balancesWithoutKYC(p partner.Partner, h user.Holdings) (oas.UserBalances, error) {
+	b, err := a.show(p, h.Balances, fiatState{})
 	return oas.UserBalances{
-		UserId: u.ID.String(), FiatBalances: []oas.FiatBalance{}, CryptoBalances: b.CryptoBalances, Balances: flat,
+		UserId: h.Owner.String(), FiatBalances: []oas.FiatBalance{}, CryptoBalances: b.CryptoBalances, Balances: flat(b),
 	}, err
 }
 
 // flat shows balances as the older model lists them: all in one, the euro without networks.
-func (a *api) flat(p partner.Partner, states map[string]ledger.State) ([]oas.Balance, error) {
-	b, err := a.show(p, states, fiatState{})
-	if err != nil {
-		return nil, err
-	}
+func flat(b oas.Balances) []oas.Balance {
 	all := []oas.Balance{}
 	for _, f := range b.FiatBalances {
 		all = append(all, oas.Balance{Id: f.Id, Amount: f.Amount, Name: f.Name, Rate: f.Rate})
@@ -100,7 +93,7 @@ func (a *api) flat(p partner.Partner, states map[string]ledger.State) ([]oas.Bal
 			Id: c.Id, Amount: c.Amount, Name: c.Name, Wallet: c.Wallet, Rate: c.Rate, NetworkConfig: c.NetworkConfig,
 		})
 	}
-	return all, nil
+	return all
 }
 
 // waiting is the word for a fiat balance that is not active yet, which the older documentation spells
@@ -130,15 +123,6 @@ type fiatState struct {
 	iban   *string
 }
 
-// balances reads an owner's balances.
-func (a *api) balances(rd db.Reader, p partner.Partner, owner clock.ID, fiat fiatState) (oas.Balances, error) {
-	states, err := ledger.Balances(rd, p.ID, owner, a.Catalog.Currency)
-	if err != nil {
-		return oas.Balances{}, err
-	}
-	return a.show(p, states, fiat)
-}
-
 // show puts balances, by currency slug, in the order of the catalogue. The rate of a currency that never had a
 // price is 0.
 func (a *api) show(p partner.Partner, states map[string]ledger.State, fiat fiatState) (oas.Balances, error) {
@@ -163,25 +147,32 @@ func (a *api) show(p partner.Partner, states map[string]ledger.State, fiat fiatS
 		}
 		out.CryptoBalances = append(out.CryptoBalances, oas.CryptoBalance{
 			Id: id, Amount: available.String(), HeldAmount: state.Held.String(), Name: oas.Currency(entry.Code),
-			Rate: rate, NetworkConfig: a.networkConfigs(entry),
+			Rate: rate, NetworkConfig: a.networks[entry.Code],
 		})
 	}
 	return out, nil
 }
 
-// networkConfigs shows the networks of a coin, by key.
-func (a *api) networkConfigs(entry catalog.Entry) oas.NetworkConfigs {
-	mainnet := a.Environment == partner.Production
-	out := oas.NetworkConfigs{}
-	for _, n := range entry.Networks {
-		config := oas.NetworkConfig{Mainnet: mainnet, Name: n.StagingName}
-		if mainnet {
-			config.Name = n.Name
+// showNetworks writes down, for each coin, its networks by key. They stay the same as long as the program runs.
+func showNetworks(all *catalog.Catalog, mainnet bool) map[string]json.RawMessage {
+	shown := map[string]json.RawMessage{}
+	for _, entry := range all.Currencies() {
+		configs := map[string]oas.NetworkConfig{}
+		for _, n := range entry.Networks {
+			config := oas.NetworkConfig{Mainnet: mainnet, Name: n.StagingName}
+			if mainnet {
+				config.Name = n.Name
+			}
+			config.Withdrawal.FeeWithdrawal = contract.Number(n.FeeWithdrawal.Number())
+			config.Withdrawal.MinWithdrawal = contract.Number(n.MinWithdrawal.Number())
+			config.Deposit.MinDeposit = contract.Number(n.MinDeposit.Number())
+			configs[n.Key] = config
 		}
-		config.Withdrawal.FeeWithdrawal = contract.Number(n.FeeWithdrawal.Number())
-		config.Withdrawal.MinWithdrawal = contract.Number(n.MinWithdrawal.Number())
-		config.Deposit.MinDeposit = contract.Number(n.MinDeposit.Number())
-		out[n.Key] = config
+		text, err := json.Marshal(configs)
+		if err != nil {
+			panic(err) // an amount is always a number
+		}
+		shown[entry.Code] = text
 	}
-	return out
+	return shown
 }

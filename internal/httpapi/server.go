@@ -92,7 +92,8 @@ type NotReady struct {
 // api implements the generated interface: one method per operation of the contract.
 type api struct {
 	Config
-	uploads *gate
+	uploads  *gate
+	networks map[string]oas.NetworkConfigs // by currency
 }
 
 var _ oas.ServerInterface = (*api)(nil)
@@ -112,7 +113,10 @@ func NewServer(cfg Config, handler http.Handler) *http.Server {
 
 // NewHandler makes the API's routes.
 func NewHandler(cfg Config) http.Handler {
-	a := &api{Config: cfg, uploads: newGate(uploadsAtOnce, partnersShare, waitForUploads)}
+	a := &api{
+		Config: cfg, uploads: newGate(uploadsAtOnce, partnersShare, waitForUploads),
+		networks: showNetworks(cfg.Catalog, cfg.Environment == partner.Production),
+	}
 	root := chi.NewRouter()
 	root.Use(middleware.GetHead, withRawPath, withRequestID, a.logged, a.recovered, withTimeout)
 	root.NotFound(func(w http.ResponseWriter, r *http.Request) { a.fail(w, r, fault.New(fault.NotFound)) })

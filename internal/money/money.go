@@ -120,19 +120,27 @@ func (a Amount) Number() string { return shortest(a.String()) }
 
 // fixed writes units/10^scale with exactly scale decimals.
 func fixed(units int64, scale int) string {
-	sign, magnitude := "", uint64(units)
+	magnitude := uint64(units)
+	text := make([]byte, 0, 32)
 	if units < 0 {
-		sign, magnitude = "-", -magnitude // two's complement: right for the smallest int64 too
+		magnitude = -magnitude // two's complement: right for the smallest int64 too
+		text = append(text, '-')
 	}
-	digits := strconv.FormatUint(magnitude, 10)
+	digits := strconv.AppendUint(make([]byte, 0, 20), magnitude, 10)
 	if scale <= 0 {
-		return sign + digits
-	}
-	if missing := scale + 1 - len(digits); missing > 0 {
-		digits = strings.Repeat("0", missing) + digits
+		return string(append(text, digits...))
 	}
 	point := len(digits) - scale
-	return sign + digits[:point] + "." + digits[point:]
+	if point <= 0 {
+		text = append(text, '0')
+	} else {
+		text, digits = append(text, digits[:point]...), digits[point:]
+	}
+	text = append(text, '.')
+	for range -point {
+		text = append(text, '0')
+	}
+	return string(append(text, digits...))
 }
 
 // shortest removes the zeros that end a fraction, and the point when nothing is left behind it.

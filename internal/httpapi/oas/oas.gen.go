@@ -1370,7 +1370,7 @@ type NetworkConfig struct {
 }
 
 // NetworkConfigs One entry for each network of the currency.
-type NetworkConfigs map[string]NetworkConfig
+type NetworkConfigs = json.RawMessage
 
 // NetworkDeposit defines model for NetworkDeposit.
 type NetworkDeposit struct {
