@@ -194,15 +194,15 @@ func take(ctx context.Context, a *app.App, cell *Cell, document []byte) error {
 	return err
 }
 
-// selectWork counts for all partners, of whom each has a number of zero or above.
-var selectWork = db.NewQuery(`SELECT (SELECT COUNT(*) FROM job WHERE partner_id >= 0 AND kind LIKE 'sepa-%')
-	+ (SELECT COUNT(*) FROM sepa_transfer WHERE partner_id >= 0 AND status = '` + sepa.TransferPending + `')`)
+// selectWork tells of all partners, of whom each has a number of zero or above, and stops at the first that it finds.
+var selectWork = db.NewQuery(`SELECT EXISTS (SELECT 1 FROM job WHERE partner_id >= 0 AND kind LIKE 'sepa-%')
+	OR EXISTS (SELECT 1 FROM sepa_transfer WHERE partner_id >= 0 AND status = '` + sepa.TransferPending + `')`)
 
 // work runs the workers until nothing of SEPA is left to do.
 func work(ctx context.Context, a *app.App) error {
 	return workUntil(ctx, a, func(r db.Reader) (bool, error) {
-		var left int64
+		var left bool
 		err := r.Row(selectWork).Scan(&left)
-		return left == 0, err
+		return !left, err
 	})
 }

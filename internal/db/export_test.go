@@ -82,3 +82,6 @@ func ReadsInLine(d *DB) int {
 	defer l.mu.Unlock()
 	return len(l.waiting)
 }
+
+// SetText is the form of a command for many rows.
+func SetText(c *Command) string { return c.set }

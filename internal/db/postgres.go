@@ -102,10 +102,10 @@ func postgresConfig(url string) (*pgxpool.Config, error) {
 	return cfg, nil
 }
 
-// wideWays are the planner's ways that read all of a table or an index. Requests go without them: a plan made while
-// a table was small, or before anybody analysed it, stays with its connection, and would read all of it when it has
-// grown. To look up row by row costs little in a small one.
-var wideWays = []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin"}
+// wideWays are the planner's ways that read all of a table or an index, or of a partner's rows in it. Requests go without
+// them: a plan made while a table was small, or before anybody analysed it, stays with its connection, and would read all
+// of it when it has grown. To look up row by row costs little in a small one.
+var wideWays = []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_material"}
 
 func prepareSchema(ctx context.Context, url string, schema Schema) error {
 	handle, err := migrationPool(url)

@@ -29,13 +29,11 @@ func (d *Deliverer) observe(r result) {
 	}
 }
 
-// The guards of storeResult keep a node that lost its lane from undoing what its successor stored; COALESCE keeps
-// PostgreSQL from taking the status for a reason to search all of the partner's pending events instead of the
-// primary key. An attempt that is in the log already is written again when a commit succeeded and its answer was
-// lost.
+// The guard of storeResult keeps a node that lost its lane from undoing what its successor stored. An attempt that is in
+// the log already is written again when a commit succeeded and its answer was lost.
 var (
 	storeResult = db.NewUpdate("event", eventKey, "status text, attempts bigint, due_at bigint, outcome text",
-		"COALESCE(event.status, '') = 'PENDING' AND event.attempts <= new.attempts")
+		"event.status = 'PENDING' AND event.attempts <= new.attempts")
 	insertAttempt = db.NewInsertOnce("event_attempt", `partner_id bigint, event_id uuid, id uuid, at bigint, outcome text,
 		duration_ms bigint, answer bytes`, "partner_id, event_id, id")
 	storeBody = db.NewUpdate("event", eventKey, "body bytes, secrets boolean", "")
