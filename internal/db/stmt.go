@@ -80,9 +80,6 @@ func newInsert(table, columns, end string) *Command {
 // together the arguments. guard is a further condition, in which the row's columns are written table.column and
 // the arguments new.column; empty for none. Of those that one transaction writes one after another, no two may
 // have the same key.
-//
-// IS TRUE keeps PostgreSQL from taking the guard for a way to find rows: it would look through all that have a status, of
-// which it has heard that they are few, instead of using the key.
 func NewUpdate(table, key, changes, guard string) *Command {
 	keys, changed := describe(table, key), describe(table, changes)
 	c := &Command{columns: append(keys, changed...)}
@@ -94,6 +91,8 @@ func NewUpdate(table, key, changes, guard string) *Command {
 		where[i] = table + "." + c.name + " = new." + c.name
 	}
 	if guard != "" {
+		// IS TRUE keeps PostgreSQL from taking the guard for a way to find rows: it would look through all that have a
+		// status, of which it has heard that they are few, instead of using the key.
 		where = append(where, "("+guard+") IS TRUE")
 	}
 	update, condition := "UPDATE "+table+" SET "+strings.Join(set, ", "), " WHERE "+strings.Join(where, " AND ")

@@ -34,7 +34,10 @@ func (a *api) GetPartnerBalances(w http.ResponseWriter, r *http.Request) {
 func (a *api) GetUserBalances(w http.ResponseWriter, r *http.Request, externalUserID string) {
 	read(a, w, r, "getUserBalances", func(rd db.Reader, p partner.Partner) (json.RawMessage, error) {
 		b, err := a.userBalances(rd, p, externalUserID)
-		return writeUserBalances(b), err
+		if err != nil {
+			return nil, err
+		}
+		return writeUserBalances(b), nil
 	})
 }
 
