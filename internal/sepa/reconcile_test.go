@@ -180,6 +180,29 @@ func TestBooksAgreeWithTheBank(t *testing.T) {
 	})
 }
 
+// Banks state lines of nothing, such as interest of 0.00: they stay lines, and nothing is posted for them.
+func TestLinesThatMoveNothingAreKept(t *testing.T) {
+	eachSender(t, func(s *sender) {
+		nothing, a := bankLine("Z", 0, 2), bankLine("A", 100_00, 2)
+		s.told(noon(2), nothing)
+		s.states(bankStatement(1, 2, 0, nothing, a))
+		s.states(bankStatement(2, 3, 100_00, bankLine("Y", 0, 3)))
+		s.wantDays("3: bank 100.00, books 100.00", "2: bank 100.00, books 100.00")
+		if found := s.violations(); len(found) != 0 {
+			s.Errorf("verify finds %q", found)
+		}
+		var lines, entries int64
+		err := s.db.View(s.Context(), func(r db.Reader) error {
+			return errors.Join(
+				r.Row(db.NewQuery(`SELECT COUNT(*) FROM bank_statement_line WHERE partner_id = $1`), ledger.Operator).Scan(&lines),
+				r.Row(db.NewQuery(`SELECT COUNT(*) FROM bank_entry WHERE partner_id = $1`), ledger.Operator).Scan(&entries))
+		})
+		if err != nil || lines != 3 || entries != 1 {
+			s.Errorf("%d lines and %d entries (%v), want 3 and 1", lines, entries, err)
+		}
+	})
+}
+
 func TestDifferencesAreNamed(t *testing.T) {
 	eachSender(t, func(s *sender) {
 		a, b := bankLine("A", 100_00, 2), bankLine("B", 5_00, 2)

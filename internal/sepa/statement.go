@@ -208,7 +208,8 @@ type lineKey struct{ account, reference, part string }
 
 func (l line) key() lineKey { return lineKey{string(l.Account), l.Reference, l.Part} }
 
-// fresh leaves out what is booked already, what is told twice, and batches whose payments are told elsewhere.
+// fresh leaves out what is booked already, what is told twice, batches whose payments are told elsewhere, and lines that
+// move nothing: there is nothing to post.
 func fresh(r db.Reader, lines []line) ([]line, error) {
 	known := map[lineKey]int64{}
 	references := map[string][]string{}
@@ -223,7 +224,7 @@ func fresh(r db.Reader, lines []line) ([]line, error) {
 	whole := sums(known)
 	var left []line
 	for _, l := range lines {
-		if _, told := known[l.key()]; !told && l.Batch == 0 && !l.toldOtherwise(whole) {
+		if _, told := known[l.key()]; !told && l.Batch == 0 && !l.Amount.IsZero() && !l.toldOtherwise(whole) {
 			known[l.key()] = l.Amount.Units()
 			left = append(left, l)
 		}
