@@ -274,6 +274,8 @@ func TestUnreadableFilesGoToQuarantineWithTheReason(t *testing.T) {
 			"of ours":           {string(pain), "unknown kind"},
 			"another currency":  {strings.Replace(good, `Amt Ccy="EUR"`, `Amt Ccy="USD"`, 1), "not in euros"},
 			"wrong control sum": {strings.Replace(good, "<Sum>12.34", "<Sum>12.35", 1), "wrong control sum"},
+			"no day":            {strings.Replace(good, "<Dt>2026-03-02", "<Dt>2026-13-45", 1), "a date that is none"},
+			"no amount":         {strings.ReplaceAll(good, "12.34", "92233720368547758.07"), "more than any account holds"},
 			"no xml":            {"%PDF-1.7", "not a message that can be read"},
 		} {
 			x.arrive("a\nname.xml", []byte(c.content))

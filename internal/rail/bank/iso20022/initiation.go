@@ -68,9 +68,9 @@ type xmlDay struct {
 	Plain string `xml:",chardata"`
 }
 
-func (d xmlDay) day() time.Time {
-	if day := d.xmlDate.day(); !day.IsZero() {
-		return day
+func (d xmlDay) day() (time.Time, error) {
+	if day, err := d.xmlDate.day(); err != nil || !day.IsZero() {
+		return day, err
 	}
 	return (&xmlDate{Date: d.Plain}).day()
 }
@@ -154,8 +154,12 @@ func (x *xmlInitiation) read() (*Initiation, error) {
 	m.CreatedAt, _ = time.Parse(timeForm, x.Header.CreatedAt)
 	count, total := 0, money.New(0, Euro)
 	for _, xb := range x.Batches {
+		executeOn, err := xb.ExecuteOn.day()
+		if err != nil {
+			return nil, err
+		}
 		b := Batch{
-			ID: xb.ID, ExecuteOn: xb.ExecuteOn.day(), Instant: xb.Local == "INST",
+			ID: xb.ID, ExecuteOn: executeOn, Instant: xb.Local == "INST",
 			Debtor: Party{Name: xb.Debtor.name(), IBAN: xb.Account.number(), BIC: xb.Agent.bic()},
 		}
 		sum := money.New(0, Euro)
@@ -175,7 +179,6 @@ func (x *xmlInitiation) read() (*Initiation, error) {
 		if err := controls(xb.Count, xb.Sum, len(b.Transfers), sum); err != nil {
 			return nil, err
 		}
-		var err error
 		if total, err = total.Add(sum); err != nil {
 			return nil, err
 		}

@@ -162,8 +162,15 @@ func (a *xmlAmount) read() (money.Amount, error) {
 	if a.Currency != "EUR" {
 		return money.Amount{}, ErrCurrency
 	}
-	return readSum(a.Value)
+	amount, err := readSum(a.Value)
+	if err == nil && amount.Units() > maxAmount {
+		return money.Amount{}, fmt.Errorf("%w: an amount of more than any account holds", ErrForm)
+	}
+	return amount, err
 }
+
+// maxAmount, in cents, is a trillion euros: what is within it can be summed up without care for where integers end.
+const maxAmount = 1_000_000_000_000_00
 
 // readSum reads a decimal as XML Schema has it: zeros ahead and behind do not count.
 func readSum(text string) (money.Amount, error) {
@@ -266,8 +273,9 @@ func (a *xmlAgent) bic() string {
 }
 
 const (
-	dateForm = "2006-01-02"
-	timeForm = "2006-01-02T15:04:05Z07:00"
+	dateForm  = "2006-01-02"
+	timeForm  = "2006-01-02T15:04:05Z07:00"
+	localForm = "2006-01-02T15:04:05"
 )
 
 // xmlDate is a day, or a moment of which the day counts.
@@ -276,20 +284,36 @@ type xmlDate struct {
 	Time string `xml:"DtTm,omitempty"`
 }
 
-func (d *xmlDate) day() time.Time {
+// day is zero when no day is told.
+func (d *xmlDate) day() (time.Time, error) {
 	if d == nil {
-		return time.Time{}
+		return time.Time{}, nil
 	}
 	text := strings.TrimSpace(d.Date)
 	if text == "" {
 		text = strings.TrimSpace(d.Time)
 	}
-	if len(text) < len(dateForm) {
-		return time.Time{}
+	if text == "" {
+		return time.Time{}, nil
 	}
-	day, err := time.Parse(dateForm, text[:len(dateForm)])
+	day, err := time.Parse(dateForm, text[:min(len(text), len(dateForm))])
 	if err != nil {
-		return time.Time{}
+		return time.Time{}, fmt.Errorf("%w: a date that is none", ErrForm)
 	}
-	return day
+	return day, nil
+}
+
+// readTime reads a moment. One that names no zone is taken as UTC; zero: none is told.
+func readTime(text string) (time.Time, error) {
+	if text = strings.TrimSpace(text); text == "" {
+		return time.Time{}, nil
+	}
+	at, err := time.Parse(timeForm, text)
+	if err != nil {
+		at, err = time.Parse(localForm, text)
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%w: a time that is none", ErrForm)
+	}
+	return at, nil
 }

@@ -183,7 +183,7 @@ func TestOtherVersionsAreRead(t *testing.T) {
 func TestWhatIsWrongIsRefused(t *testing.T) {
 	t.Parallel()
 	all := written()
-	camt, pain := string(all["camt.053.xml"]), string(all["pain.001.xml"])
+	camt, notice, pain := string(all["camt.053.xml"]), string(all["camt.054.xml"]), string(all["pain.001.xml"])
 	for name, c := range map[string]struct {
 		text string
 		want error
@@ -213,10 +213,18 @@ func TestWhatIsWrongIsRefused(t *testing.T) {
 		"below zero":            {strings.Replace(camt, `<Amt Ccy="EUR">50.00`, `<Amt Ccy="EUR">-50.00`, 1), iso20022.ErrForm},
 		"neither way":           {strings.Replace(camt, "CRDT", "XXXX", 1), iso20022.ErrForm},
 		"no account":            {strings.Replace(camt, string(ours), "LT00", 1), iso20022.ErrForm},
+		"a day that is none":    {strings.Replace(camt, "<Dt>2026-03-01<", "<Dt>2026-13-45<", 1), iso20022.ErrForm},
+		"a day in other words":  {strings.Replace(camt, "<Dt>2026-03-02<", "<Dt>02.03.2026<", 1), iso20022.ErrForm},
+		"all days too short":    {strings.ReplaceAll(camt, "<Dt>2026-03-02<", "<Dt>2026<"), iso20022.ErrForm},
+		"a balance without day": {strings.Replace(camt, "<Dt>2026-03-01<", "<Dt><", 1), iso20022.ErrForm},
+		"made at no time":       {strings.ReplaceAll(camt, "<CreDtTm>2026-03-02T", "<CreDtTm>2026-03-02 "), iso20022.ErrForm},
+		"an entry's day":        {strings.Replace(notice, "<Dt>2026-03-02<", "<Dt>2026-02-30<", 1), iso20022.ErrForm},
+		"more than there is":    {strings.ReplaceAll(notice, `<Amt Ccy="EUR">50.00`, `<Amt Ccy="EUR">92233720368547758.07`), iso20022.ErrForm},
+		"a batch's day":         {strings.Replace(pain, "2026-03-03", "2026-03-33", 1), iso20022.ErrForm},
 		"no message id":         {strings.Replace(camt, "<MsgId>M1", "<MsgId>", 1), iso20022.ErrForm},
 		"pain, wrong sum":       {strings.Replace(pain, "<CtrlSum>100.51", "<CtrlSum>100.52", 1), iso20022.ErrControlSum},
 	} {
-		if c.text == camt || c.text == pain {
+		if c.text == camt || c.text == notice || c.text == pain {
 			t.Errorf("%s: the case changes nothing", name)
 		}
 		if _, err := iso20022.Read(strings.NewReader(c.text)); !errors.Is(err, c.want) {
@@ -225,6 +233,23 @@ func TestWhatIsWrongIsRefused(t *testing.T) {
 	}
 	if _, err := iso20022.ReadUpTo(&endless{}, 1<<20); !errors.Is(err, iso20022.ErrSize) {
 		t.Errorf("an endless message: %v", err)
+	}
+}
+
+// Banks need not name the zone of a time, nor repeat the time of the message in each statement.
+func TestTimesOfStatements(t *testing.T) {
+	t.Parallel()
+	camt := string(written()["camt.053.xml"])
+	own := camt[strings.Index(camt, "<Stmt>"):]
+	for name, text := range map[string]string{
+		"without zone":     strings.ReplaceAll(camt, "T09:30:00Z", "T09:30:00.000"),
+		"of another zone":  strings.ReplaceAll(camt, "T09:30:00Z", "T10:30:00+01:00"),
+		"of the message's": strings.Replace(camt, own, strings.Replace(own, "<CreDtTm>2026-03-02T09:30:00Z</CreDtTm>", "", 1), 1),
+	} {
+		d, err := iso20022.Read(strings.NewReader(text))
+		if err != nil || text == camt || !d.Statements[0].CreatedAt.Equal(at) {
+			t.Errorf("%s: %+v, %v", name, d.Statements, err)
+		}
 	}
 }
 

@@ -234,6 +234,9 @@ type xmlReturned struct {
 func (x *xmlStatements) read(kind Kind) ([]Statement, error) {
 	var all []Statement
 	for _, xs := range append(x.Statements, x.Notifications...) {
+		if strings.TrimSpace(xs.CreatedAt) == "" {
+			xs.CreatedAt = x.Header.CreatedAt // newer versions need not repeat it
+		}
 		s, err := xs.read()
 		if err != nil {
 			return nil, err
@@ -249,7 +252,10 @@ func (x *xmlStatements) read(kind Kind) ([]Statement, error) {
 
 func (x xmlStatement) read() (Statement, error) {
 	s := Statement{ID: strings.TrimSpace(x.ID)}
-	s.CreatedAt, _ = time.Parse(timeForm, strings.TrimSpace(x.CreatedAt))
+	var err error
+	if s.CreatedAt, err = readTime(x.CreatedAt); err != nil {
+		return s, err
+	}
 	s.Sequence, _ = strconv.ParseInt(strings.TrimSpace(x.Number), 10, 64) // not a number: none
 	if x.Account == nil || x.Account.number() == "" {
 		return s, fmt.Errorf("%w: a statement without account", ErrForm)
@@ -283,11 +289,21 @@ func (x xmlStatement) readBalances(s *Statement, booked money.Amount) error {
 		if err != nil {
 			return err
 		}
-		switch b := (&Balance{Amount: amount, Day: xb.Day.day()}); strings.TrimSpace(xb.Code) {
-		case "OPBD", "PRCD":
-			s.Opening = b
-		case "CLBD":
+		code := strings.TrimSpace(xb.Code)
+		if code != "OPBD" && code != "PRCD" && code != "CLBD" {
+			continue
+		}
+		b := &Balance{Amount: amount}
+		if b.Day, err = xb.Day.day(); err == nil && b.Day.IsZero() {
+			err = fmt.Errorf("%w: a balance without date", ErrForm)
+		}
+		if err != nil {
+			return err
+		}
+		if code == "CLBD" {
 			s.Closing = b
+		} else {
+			s.Opening = b
 		}
 	}
 	if s.Opening == nil || s.Closing == nil {
@@ -322,12 +338,15 @@ func signed(a *xmlAmount, indicator string) (money.Amount, error) {
 }
 
 func (x xmlEntry) read() (Entry, error) {
-	e := Entry{Reference: strings.TrimSpace(x.Reference), Booked: x.Status.booked(), Day: x.Booked.day(), Batch: x.batch()}
+	e := Entry{Reference: strings.TrimSpace(x.Reference), Booked: x.Status.booked(), Batch: x.batch()}
 	if e.Reference == "" {
 		e.Reference = strings.TrimSpace(x.EntryReference)
 	}
-	// The indicator of a reversal tells its own direction, not that of the entry which it reverses.
 	var err error
+	if e.Day, err = x.Booked.day(); err != nil {
+		return e, err
+	}
+	// The indicator of a reversal tells its own direction, not that of the entry which it reverses.
 	if e.Amount, err = signed(x.Amount, x.Indicator); err != nil {
 		return e, err
 	}
