@@ -68,17 +68,18 @@ const accountColumns = `a.id, a.name, a.role, a.password, a.totp_secret, a.totp_
 var (
 	insertAccount = db.NewInsert("console_account", `id uuid, name text, role text, password text, totp_secret bytes,
 		totp_step bigint, setup_token bytes, setup_ends_at bigint, disabled_at bigint, signed_in_at bigint, created_at bigint`)
-	selectAccounts = db.NewQuery(`SELECT ` + accountColumns + ` FROM console_account a ORDER BY a.name`)
-	selectByName   = db.NewQuery(`SELECT ` + accountColumns + ` FROM console_account a WHERE a.name = $1`)
-	lockByName     = db.NewQuery(`SELECT ` + accountColumns + ` FROM console_account a WHERE a.name = $1 FOR UPDATE`)
-	selectBySetup  = db.NewQuery(`SELECT ` + accountColumns + ` FROM console_account a WHERE a.setup_token = $1 AND a.setup_ends_at > $2`)
-	lockBySetup    = db.NewQuery(`SELECT ` + accountColumns + ` FROM console_account a WHERE a.setup_token = $1 AND a.setup_ends_at > $2 FOR UPDATE`)
+	selectAccounts  = db.NewQuery(`SELECT ` + accountColumns + ` FROM console_account a ORDER BY a.name`)
+	selectByName    = db.NewQuery(`SELECT ` + accountColumns + ` FROM console_account a WHERE a.name = $1`)
+	lockByName      = db.NewQuery(`SELECT ` + accountColumns + ` FROM console_account a WHERE a.name = $1 FOR UPDATE`)
+	selectBySetup   = db.NewQuery(`SELECT ` + accountColumns + ` FROM console_account a WHERE a.setup_token = $1 AND a.setup_ends_at > $2`)
+	lockBySetup     = db.NewQuery(`SELECT ` + accountColumns + ` FROM console_account a WHERE a.setup_token = $1 AND a.setup_ends_at > $2 FOR UPDATE`)
+	selectUsedSetup = db.NewQuery(`SELECT 1 FROM console_account WHERE setup_token = $1 AND setup_ends_at = 0 AND password <> ''`)
 
 	resetAccount = db.NewCommand(`UPDATE console_account SET role = $2, password = '', totp_secret = $3, totp_step = 0,
 		setup_token = $4, setup_ends_at = $5, disabled_at = 0 WHERE id = $1`)
 	disableAccount = db.NewCommand(`UPDATE console_account SET disabled_at = $2, setup_token = $3, setup_ends_at = 0 WHERE id = $1`)
-	setUpAccount   = db.NewCommand(`UPDATE console_account SET password = $2, totp_step = $3, setup_token = $4, setup_ends_at = 0,
-		signed_in_at = $5 WHERE id = $1`)
+	setUpAccount   = db.NewCommand(`UPDATE console_account SET password = $2, totp_step = $3, setup_ends_at = 0,
+		signed_in_at = $4 WHERE id = $1`)
 	signedIn = db.NewCommand(`UPDATE console_account SET totp_step = $2, signed_in_at = $3 WHERE id = $1`)
 )
 
@@ -247,6 +248,25 @@ func (s *Accounts) FindSetup(ctx context.Context, token string) (a Account, secr
 	return a, string(plain), err
 }
 
+// WasSetUp tells whether a set-up link was the last one of its account, and did its work. Such a link finds nothing any
+// more; that it is known spares whoever sends its form twice the word that it does not work.
+func (s *Accounts) WasSetUp(ctx context.Context, token string) (was bool, err error) {
+	hash, err := s.hash(setupPurpose, token)
+	if err != nil {
+		return false, err
+	}
+	err = s.db.View(ctx, func(r db.Reader) error {
+		var one int
+		err := r.Row(selectUsedSetup, hash).Scan(&one)
+		was = err == nil
+		if errors.Is(err, db.ErrNoRows) {
+			return nil
+		}
+		return err
+	})
+	return was, err
+}
+
 // SetUp gives an account its password, proves its second factor by a code, and signs the officer in. The link
 // works once. A setupError and errNoSetup may be shown.
 func (s *Accounts) SetUp(ctx context.Context, token, password, code string) (session string, err error) {
@@ -282,7 +302,7 @@ func (s *Accounts) SetUp(ctx context.Context, token, password, code string) (ses
 			}
 			return err
 		}
-		tx.Write(setUpAccount, a.ID, stored, step, []byte{}, now)
+		tx.Write(setUpAccount, a.ID, stored, step, now)
 		s.begin(tx, sessionHash, a.ID, now)
 		return audit.Write(tx, audit.Entry{Actor: a.Actor(), Action: "console.user.setup", Object: a.Name})
 	})

@@ -82,6 +82,14 @@ func (o *office) setUp(link string) (secret, session string) {
 	return secret, session
 }
 
+// wasSetUp makes sure of whether a link is known to have done its work.
+func (o *office) wasSetUp(link string, want bool) {
+	o.Helper()
+	if was, err := o.WasSetUp(o.Context(), link); err != nil || was != want {
+		o.Errorf("that a link did its work is %t, want %t: %v", was, want, err)
+	}
+}
+
 func (o *office) signedIn(session string) string {
 	o.Helper()
 	a, ok, err := o.Officer(o.Context(), session)
@@ -120,7 +128,10 @@ func TestAccountFromSetUpToSignOut(t *testing.T) {
 				t.Errorf("set-up with %q, %q: %v", c.password, c.code, err)
 			}
 		}
+		o.wasSetUp(setup, false)
 		secret, session := o.setUp(setup)
+		o.wasSetUp(setup, true)
+		o.wasSetUp("", false)
 		if got := o.signedIn(session); got != "test.officer compliance" {
 			t.Errorf("after the set-up %q is signed in", got)
 		}

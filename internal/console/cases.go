@@ -235,10 +235,16 @@ func (c *console) decideCase(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return errNotFound
 	}
-	reason := r.PostForm.Get("reason")
-	decided, err := c.Cases.Decide(r.Context(), compliance.Decision{
+	reason := reasonOf(r)
+	d := compliance.Decision{
 		Case: id, Officer: officer(r).Name, Verdict: compliance.Verdict(r.PostForm.Get("verdict")), Reason: reason,
-	})
+	}
+	decided, err := c.Cases.Decide(r.Context(), d)
+	if decidedBefore(err) {
+		if word, err := c.caseSaid(r, d); err != nil || word != "" {
+			return led(w, r, casePath(id), word, err)
+		}
+	}
 	switch {
 	case errors.Is(err, compliance.ErrNoCase):
 		return errNotFound
@@ -251,12 +257,7 @@ func (c *console) decideCase(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	}
-	word := "decided"
-	if decided.State == compliance.Open {
-		word = "proposed"
-	}
-	see(w, r, casePath(id)+"?done="+word)
-	return nil
+	return led(w, r, casePath(id), stored(decided.State != compliance.Open), nil)
 }
 
 // surely is the score from which a finding is shown as sure.

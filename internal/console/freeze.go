@@ -26,7 +26,7 @@ func (c *console) mark(w http.ResponseWriter, r *http.Request, set mark, word st
 	if err := form(r); err != nil {
 		return err
 	}
-	reason := r.PostForm.Get("reason")
+	reason := reasonOf(r)
 	var u user.User
 	err := c.DB.Update(r.Context(), func(tx *db.Tx) (err error) {
 		if u, err = c.userOf(tx, r); err != nil {

@@ -167,7 +167,7 @@ func (c *console) fail(w http.ResponseWriter, r *http.Request, err error) {
 		if fault.From(err).Code == fault.ServiceUnavailable {
 			p = errBusy
 		}
-		c.Log.ErrorContext(r.Context(), "console request failed", "error", err)
+		c.failed(r, "console request failed", err)
 	}
 	c.render(w, r, p.status, problemPage(c.frame(r, p.title, ""), p, w.Header().Get("X-Request-Id")))
 }
@@ -175,9 +175,26 @@ func (c *console) fail(w http.ResponseWriter, r *http.Request, err error) {
 // render writes a page.
 func (c *console) render(w http.ResponseWriter, r *http.Request, status int, page templ.Component) {
 	if err := web.Render(w, r, status, page); err != nil {
-		c.Log.ErrorContext(r.Context(), "console page failed", "error", err)
+		c.failed(r, "console page failed", err)
 		http.Error(w, errInternal.text, http.StatusInternalServerError)
 	}
+}
+
+// failed logs what kept a request from its page. That the browser went away meanwhile is no error of the program.
+func (c *console) failed(r *http.Request, what string, err error) {
+	level := slog.LevelError
+	if errors.Is(r.Context().Err(), context.Canceled) {
+		level = slog.LevelInfo
+	}
+	c.Log.Log(r.Context(), level, what, "error", err)
+}
+
+// led leads the browser to a page that tells what was done, unless that failed.
+func led(w http.ResponseWriter, r *http.Request, path, word string, err error) error {
+	if err == nil {
+		see(w, r, path+"?done="+word)
+	}
+	return err
 }
 
 // see leads the browser on to a page; after a form was sent, with GET.

@@ -170,12 +170,17 @@ func (c *console) decideProof(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	verdict, reason := r.PostForm.Get("verdict"), strings.TrimSpace(r.PostForm.Get("reason"))
+	verdict, reason := r.PostForm.Get("verdict"), strings.TrimSpace(reasonOf(r))
 	n := utf8.RuneCountInString(reason)
 	if verdict != proofApproved && verdict != proofRejected && verdict != proofQuestioned || n == 0 || n > maxReason || !utf8.ValidString(reason) {
 		return c.proofAgain(w, r, http.StatusBadRequest, "Choose a decision, and give a reason of at most 2,000 characters.", reason)
 	}
 	err = c.Proofs.Decide(r.Context(), partner, id, officer(r).Actor(), verdict, reason)
+	if errors.Is(err, ErrProofDecided) {
+		if same, err := c.proofSaid(r, partner, id, verdict, reason); err != nil || same {
+			return led(w, r, Proof{Partner: partner, ID: id}.path(), stored(true), err)
+		}
+	}
 	switch {
 	case errors.Is(err, ErrNoProof):
 		return errNotFound
@@ -184,6 +189,5 @@ func (c *console) decideProof(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	}
-	see(w, r, Proof{Partner: partner, ID: id}.path()+"?done=decided")
-	return nil
+	return led(w, r, Proof{Partner: partner, ID: id}.path(), stored(true), nil)
 }

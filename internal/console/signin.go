@@ -20,9 +20,20 @@ const sessionCookie = "__Host-kontor-console"
 
 const signInPath = "/sign-in"
 
+// What the page of the sign-in may say beforehand: the address holds the word, and never the text.
+const (
+	toldSetUp = "setup"
+	toldEnded = "ended"
+)
+
+var told = map[string]string{
+	toldSetUp: "Your account is set up. Sign in with your password and the next code that your app shows.",
+	toldEnded: "Your session had ended, so nothing of what you sent was stored. Sign in, and you come back to the page where you were.",
+}
+
 // signInForm is what the page of the sign-in shows.
 type signInForm struct {
-	Name, Next, Problem string
+	Name, Next, Told, Problem string
 }
 
 func (c *console) showSignIn(w http.ResponseWriter, r *http.Request) {
@@ -31,16 +42,29 @@ func (c *console) showSignIn(w http.ResponseWriter, r *http.Request) {
 		see(w, r, next)
 		return
 	}
-	c.render(w, r, http.StatusOK, signInPage(c.frame(r, "Sign in", ""), signInForm{Next: next}))
+	c.render(w, r, http.StatusOK, signInPage(c.frame(r, "Sign in", ""), signInForm{Next: next, Told: told[r.URL.Query().Get("told")]}))
 }
 
 // askToSignIn leads to the sign-in, and from there back to the page that was asked for.
 func (c *console) askToSignIn(w http.ResponseWriter, r *http.Request) {
 	next := ""
-	if r.Method == http.MethodGet && r.URL.RequestURI() != Root {
+	switch {
+	case r.Method != http.MethodGet:
+		next = "?told=" + toldEnded + "&next=" + url.QueryEscape(formPage(r.URL.EscapedPath()))
+	case r.URL.RequestURI() != Root:
 		next = "?next=" + url.QueryEscape(r.URL.RequestURI())
 	}
 	see(w, r, Root+signInPath+next)
+}
+
+// formPage is the page with the form that is sent to a path: forms go to their page's path and what is to be done there,
+// but for the list of officers, which has a form in each row.
+func formPage(to string) string {
+	page := path.Dir(to)
+	if path.Dir(page) == Root+"/officers" {
+		return path.Dir(page)
+	}
+	return page
 }
 
 // localPath is where to go on after a sign-in: a path of the console, whatever the address says.
@@ -75,6 +99,9 @@ func (c *console) signIn(w http.ResponseWriter, r *http.Request) {
 		c.Guesses.Failed(from)
 		c.Metrics.RateLimited(metrics.LimitName)
 		again(http.StatusTooManyRequests, sentence(err))
+	case errors.Is(err, errRefused) && officer(r).Name == strings.ToLower(strings.TrimSpace(f.Name)): // it was sent twice: the first one's session is here
+		c.Guesses.Failed(from)
+		see(w, r, f.Next)
 	case errors.Is(err, errRefused):
 		c.Guesses.Failed(from)
 		c.Log.WarnContext(r.Context(), "console sign-in refused", "address", from.String())
@@ -171,11 +198,24 @@ func (c *console) setUp(w http.ResponseWriter, r *http.Request) {
 	case errors.As(err, &refused):
 		c.setupAgain(w, r, http.StatusBadRequest, sentence(err))
 	case errors.Is(err, errNoSetup):
-		c.setupAgain(w, r, http.StatusNotFound, "")
+		c.setUpBefore(w, r)
 	case err != nil:
 		c.fail(w, r, err)
 	default:
 		c.welcome(w, r, token)
 		see(w, r, Root)
+	}
+}
+
+// setUpBefore answers the form of a link that finds nothing: after a second press of the button the account is there.
+func (c *console) setUpBefore(w http.ResponseWriter, r *http.Request) {
+	was, err := c.Accounts.WasSetUp(r.Context(), chi.URLParam(r, "token"))
+	switch {
+	case err != nil:
+		c.fail(w, r, err)
+	case was:
+		see(w, r, Root+signInPath+"?told="+toldSetUp)
+	default:
+		c.setupAgain(w, r, http.StatusNotFound, "")
 	}
 }

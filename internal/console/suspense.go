@@ -307,16 +307,22 @@ func (c *console) decideItem(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return errNotFound
 	}
-	typed := typedDecision{reason: r.PostForm.Get("reason"), user: strings.TrimSpace(r.PostForm.Get("user"))}
+	typed := typedDecision{reason: reasonOf(r), user: strings.TrimSpace(r.PostForm.Get("user"))}
 	verdict := compliance.Verdict(r.PostForm.Get("verdict"))
 	if text := r.PostForm.Get("partner"); verdict == sepa.Assign && text != "" {
 		if typed.partner, err = strconv.ParseInt(text, 10, 64); err != nil {
 			return c.itemAgain(w, r, http.StatusBadRequest, "Choose the partner who gets the payment.", typed)
 		}
 	}
-	it, err := c.Suspense.Decide(r.Context(), sepa.Decision{
+	d := sepa.Decision{
 		Item: id, Officer: officer(r).Name, Verdict: verdict, Reason: typed.reason, To: sepa.Target{Partner: typed.partner, User: typed.user},
-	})
+	}
+	it, err := c.Suspense.Decide(r.Context(), d)
+	if decidedBefore(err) {
+		if word, err := c.itemSaid(r, d); err != nil || word != "" {
+			return led(w, r, itemPath(id), word, err)
+		}
+	}
 	switch {
 	case errors.Is(err, sepa.ErrNoItem):
 		return errNotFound
@@ -331,10 +337,5 @@ func (c *console) decideItem(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	}
-	word := "decided"
-	if it.State == sepa.ItemWaiting {
-		word = "proposed"
-	}
-	see(w, r, itemPath(id)+"?done="+word)
-	return nil
+	return led(w, r, itemPath(id), stored(it.State != sepa.ItemWaiting), nil)
 }

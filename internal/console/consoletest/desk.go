@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
@@ -43,6 +44,7 @@ type Desk struct {
 	Cases    *compliance.Service
 	Papers   *Papers
 	URL      string // of the server
+	Handler  http.Handler
 
 	log *log
 	t   *testing.T
@@ -81,7 +83,8 @@ func New(t *testing.T, settings map[string]string) *Desk {
 	d.Cases.Join(nobody{}, nobody{}, nobody{})
 	cfg := d.App.Console
 	cfg.Accounts, cfg.Cases, cfg.Proofs, cfg.Documents = d.Accounts, d.Cases, d.Papers, d.Papers
-	server := httptest.NewServer(console.NewHandler(cfg))
+	d.Handler = console.NewHandler(cfg)
+	server := httptest.NewServer(d.Handler)
 	t.Cleanup(server.Close)
 	d.URL = server.URL
 	return d
