@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/alecthomas/kong"
@@ -31,5 +32,34 @@ func TestEveryCommandTakesTheSameFlags(t *testing.T) {
 	}
 	if commands < 15 {
 		t.Errorf("only %d commands were found", commands)
+	}
+}
+
+func TestDatabaseIsAURL(t *testing.T) {
+	t.Parallel()
+	parse := func(value string) (string, error) {
+		var c cli
+		parser, err := kong.New(&c, kong.Writers(io.Discard, io.Discard))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = parser.Parse([]string{"serve", "--database", value})
+		return c.Serve.target(), err
+	}
+	for _, value := range []string{
+		"host=db1 password=hidden", "mysql://x:hidden@db1/x", "postgres:hidden", "postgres:/hidden@db1", "hidden.db", "db1:hidden/x", " ",
+	} {
+		if _, err := parse(value); err == nil || !strings.Contains(err.Error(), "must be a URL") || strings.Contains(err.Error(), "hidden") {
+			t.Errorf("%q: %v", value, err)
+		}
+	}
+	for value, want := range map[string]string{
+		"postgres://u:P@db1/x?sslmode=require": "postgres://u:P@db1/x?sslmode=require",
+		" Postgres://u:P@db1/X\n":              "postgres://u:P@db1/X",
+		"POSTGRESQL://db1/x":                   "postgresql://db1/x",
+	} {
+		if got, err := parse(value); err != nil || got != want {
+			t.Errorf("%q is read as %q, %v", value, got, err)
+		}
 	}
 }

@@ -153,6 +153,7 @@ func TestBadFlagsAreTold(t *testing.T) {
 		"bank of another account": {[]string{"sandbox-bank", "--folder", "nowhere", "--account", "LT00"}, "--account: iban:"},
 		"deposit without bank":    {[]string{"sandbox-bank", "deposit", "--amount", "1", "--sender-name", "Test"}, "there is no sandbox bank in"},
 		"deposit of what":         {[]string{"sandbox-bank", "deposit", "--amount", "1,5", "--sender-name", "Test"}, "is not an amount in euros"},
+		"no role":                 {[]string{"serve", "--roles="}, "--roles (KONTOR_ROLES) names no role"},
 		"files of no bank":        {[]string{"sandbox", "--bank-holder", "Test"}, "--bank-folder"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -45,8 +45,14 @@ type serveCommand struct {
 	MetricsListen string `help:"Address of the operator's listener: /metrics for Prometheus, /healthz and /readyz. A port alone, such as 9464, is on this machine only. Without it there is none." env:"KONTOR_METRICS_LISTEN"`
 }
 
+// errRoles says that a node would do nothing.
+var errRoles = errors.New("--roles (KONTOR_ROLES) names no role: it must be api, worker or both")
+
 // Run serves until it is told to stop.
 func (c serveCommand) Run(ctx context.Context, out io.Writer, log *slog.Logger) error {
+	if len(c.Roles) == 0 {
+		return errRoles
+	}
 	if c.EventsRetention <= 0 {
 		return errRetention
 	}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"kontor/internal/app"
@@ -23,6 +24,23 @@ import (
 type place struct {
 	Data     string `help:"Folder of the data: the SQLite file, the sandbox's master key and its credentials." default:"./kontor-data" env:"KONTOR_DATA" type:"path"`
 	Database string `help:"postgres:// URL of the database, instead of the SQLite file in the data folder." env:"KONTOR_DATABASE"`
+}
+
+// errDatabase does not show the value, which may hold a password.
+var errDatabase = errors.New("--database (KONTOR_DATABASE) must be a URL that begins with postgres://; an SQLite file is named by its folder, with --data")
+
+// AfterApply checks the URL when the flags were read: anything else would become the name of an SQLite file. Schemes are
+// the same in any case.
+func (p *place) AfterApply() error {
+	if p.Database == "" {
+		return nil
+	}
+	scheme, rest, _ := strings.Cut(strings.TrimSpace(p.Database), ":")
+	p.Database = strings.ToLower(scheme) + ":" + rest
+	if !db.IsPostgres(p.Database) {
+		return errDatabase
+	}
+	return nil
 }
 
 // target is what the database is opened by.
