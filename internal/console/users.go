@@ -83,6 +83,7 @@ type userList struct {
 	Partners      []named
 	Rows          []userRow
 	Next          string // path of the next page
+	More          bool   // a search found more than a list has rows
 }
 
 type userRow struct {
@@ -109,6 +110,9 @@ func (c *console) listUsers(w http.ResponseWriter, r *http.Request) error {
 	var found []user.Summary
 	if l.Query != "" {
 		found, err = c.search(r.Context(), l)
+		if l.More = len(found) > pageSize; l.More {
+			found = found[:pageSize]
+		}
 	} else {
 		found, l.Next, err = c.newest(r, &l)
 	}
@@ -167,7 +171,7 @@ func (c *console) next(r *http.Request, list page.List, last page.Position) (str
 	return r.URL.Path + "?" + q.Encode(), err
 }
 
-// search finds users by external id, our id, email, name or IBAN.
+// search finds users by external id, our id, email, name or IBAN: one more than a list has rows, when there are so many.
 func (c *console) search(ctx context.Context, l userList) (found []user.Summary, err error) {
 	var ids []int64
 	for _, p := range l.Partners {
@@ -176,7 +180,7 @@ func (c *console) search(ctx context.Context, l userList) (found []user.Summary,
 		}
 	}
 	err = c.DB.View(ctx, func(r db.Reader) error {
-		if found, err = user.Search(r, ids, l.Query, pageSize); err != nil {
+		if found, err = user.Search(r, ids, l.Query, pageSize+1); err != nil {
 			return err
 		}
 		number, err := iban.Parse(l.Query)

@@ -28,8 +28,8 @@ var (
 )
 
 // Search finds users of the given partners, for the operator: by our id, by externalUserId, email, first name,
-// last name, or both names in either order, each of them whole and but for the case of letters. It answers at
-// most limit users, those that are found by ids first. Names are compared as they are written.
+// last name, or both names in either order, each of them whole, and all but the ids whatever the case of letters. It
+// answers at most limit users, those that are found by ids first. Names are compared as they are written.
 func Search(r db.Reader, partners []int64, text string, limit int) (found []Summary, err error) {
 	seen := map[clock.ID]bool{}
 	look := func(query *db.Query, first any, second string) error {
