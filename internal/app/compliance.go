@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 
-	"kontor/internal/audit"
 	"kontor/internal/clock"
 	"kontor/internal/compliance"
 	"kontor/internal/db"
@@ -13,12 +12,6 @@ import (
 	"kontor/internal/partner"
 	"kontor/internal/user"
 	"kontor/internal/vault"
-)
-
-// Reasons that the operator sees on users whom a screening froze, or an officer's decision freed.
-const (
-	freezeReason   = "A screening found something that an officer must judge: see the user's case."
-	unfreezeReason = "An officer decided the case with OK."
 )
 
 // newCompliance makes the service, without those who need it themselves.
@@ -119,24 +112,22 @@ func (v *reviews) Reviewed(tx *db.Tx, r compliance.Review) error {
 
 // Freeze puts a user under review and freezes it.
 func (v *reviews) Freeze(tx *db.Tx, partner int64, id clock.ID) (changed bool, err error) {
-	u, err := user.LockByID(tx, partner, id)
+	_, err = user.LockByID(tx, partner, id)
 	if isCode(err, fault.InvalidUser) { // who was deleted meanwhile
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	if err := v.identity.Flag(tx, partner, id); err != nil || !u.FrozenAt.IsZero() {
+	if err := v.identity.Flag(tx, partner, id); err != nil {
 		return false, err
 	}
-	_, err = v.users.Freeze(tx, partner, id, audit.System, freezeReason)
-	return err == nil, err
+	return v.users.FreezeForReview(tx, partner, id)
 }
 
-// Unfreeze lifts the mark.
+// Unfreeze lifts the screening's mark.
 func (v *reviews) Unfreeze(tx *db.Tx, partner int64, id clock.ID) error {
-	_, err := v.users.Unfreeze(tx, partner, id, audit.System, unfreezeReason)
-	return err
+	return v.users.UnfreezeReviewed(tx, partner, id)
 }
 
 // PersonChanged opens a case for a user whom the identity check knows under another name or birth date. Of a user

@@ -3,10 +3,12 @@ package app_test
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
 	"kontor/internal/app"
+	"kontor/internal/audit"
 	"kontor/internal/clock"
 	"kontor/internal/compliance"
 	"kontor/internal/compliance/watchlist"
@@ -48,7 +50,7 @@ func TestAChangedListFreezesWhomItNames(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			for _, id := range []string{"named", "plain", "waiting"} {
+			for _, id := range []string{"named", "ordered", "plain", "waiting"} {
 				update(func(tx *db.Tx) error {
 					last := "Nichtgelistet"
 					if id != "plain" {
@@ -87,23 +89,37 @@ func TestAChangedListFreezesWhomItNames(t *testing.T) {
 			if err := a.Compliance.Rescreen(t.Context(), job.Job{Kind: compliance.RescreenJob, Object: l.ID}); err != nil {
 				t.Fatal(err)
 			}
-			if got := states(find("named"), find("plain"), find("waiting")); got != "NOT_VERIFIED frozen review, VERIFIED, NOT_VERIFIED" {
+			if got := states(find("named"), find("ordered"), find("plain"), find("waiting")); got != "NOT_VERIFIED frozen review, NOT_VERIFIED frozen review, VERIFIED, NOT_VERIFIED" {
 				t.Fatalf("after the change: %s", got)
 			}
-			var waiting []compliance.Case
-			err = a.DB.View(t.Context(), func(r db.Reader) (err error) {
-				waiting, err = compliance.List(r, compliance.Filter{Partner: -1, Open: true, Limit: 10})
+			update(func(tx *db.Tx) error { // a court wants what the screening has done already
+				_, err := a.API.Users.Freeze(tx, p.ID, find("ordered").ID, audit.Operator("test"), "Court order")
 				return err
 			})
-			if err != nil || len(waiting) != 1 {
-				t.Fatalf("waiting: %+v, %v", waiting, err)
+			// decide decides the case of one of so many users whose cases wait.
+			decide := func(of int, id string, v compliance.Verdict) {
+				t.Helper()
+				var waiting []compliance.Case
+				err := a.DB.View(t.Context(), func(r db.Reader) (err error) {
+					waiting, err = compliance.List(r, compliance.Filter{Partner: -1, Open: true, Limit: 10})
+					return err
+				})
+				at := slices.IndexFunc(waiting, func(c compliance.Case) bool { return c.User == find(id).ID })
+				if err != nil || len(waiting) != of || at < 0 {
+					t.Fatalf("waiting: %+v, %v", waiting, err)
+				}
+				_, err = a.Compliance.Decide(t.Context(), compliance.Decision{Case: waiting[at].ID, Officer: "first", Verdict: v, Reason: "A test."})
+				if err != nil {
+					t.Fatal(err)
+				}
 			}
-			_, err = a.Compliance.Decide(t.Context(), compliance.Decision{Case: waiting[0].ID, Officer: "first", Verdict: compliance.OK, Reason: "Somebody else."})
-			if err != nil {
-				t.Fatal(err)
-			}
+			decide(2, "named", compliance.OK)
 			if got := states(find("named")); got != "VERIFIED" {
 				t.Errorf("after the decision: %s", got)
+			}
+			decide(1, "ordered", compliance.OK)
+			if got := states(find("ordered")); got != "VERIFIED frozen" {
+				t.Errorf("a decision lifted a person's freeze: %s", got)
 			}
 			// A country comes to be of high risk: who belongs to it gets a case, and may go on until an officer has rejected it.
 			update(func(tx *db.Tx) error { tx.Write(naturalise, p.ID, find("plain").ID, "KP"); return nil })
@@ -124,17 +140,7 @@ func TestAChangedListFreezesWhomItNames(t *testing.T) {
 			if got := states(find("named"), find("plain"), find("waiting")); got != "VERIFIED, VERIFIED, NOT_VERIFIED" {
 				t.Fatalf("after the country was listed: %s", got)
 			}
-			err = a.DB.View(t.Context(), func(r db.Reader) (err error) {
-				waiting, err = compliance.List(r, compliance.Filter{Partner: -1, Open: true, Limit: 10})
-				return err
-			})
-			if err != nil || len(waiting) != 1 || waiting[0].User != find("plain").ID {
-				t.Fatalf("waiting: %+v, %v", waiting, err)
-			}
-			_, err = a.Compliance.Decide(t.Context(), compliance.Decision{Case: waiting[0].ID, Officer: "first", Verdict: compliance.Rejected, Reason: "Not here."})
-			if err != nil {
-				t.Fatal(err)
-			}
+			decide(1, "plain", compliance.Rejected)
 			if got := states(find("plain")); got != "NOT_VERIFIED" {
 				t.Errorf("after the rejection: %s", got)
 			}

@@ -103,7 +103,7 @@ func (s *Service) OpenCase(tx *db.Tx, sub Subject, cause Cause, r Result) (clock
 }
 
 // Stop is OpenCase for a user who could use the account otherwise: the user is frozen in the same transaction. An OK
-// lifts that, unless somebody had frozen the user before.
+// lifts that, unless a person froze the user, before or since.
 func (s *Service) Stop(tx *db.Tx, sub Subject, cause Cause, r Result) (clock.ID, error) {
 	return s.open(tx, sub, cause, r, true)
 }

@@ -139,7 +139,7 @@ type Outcome interface {
 }
 
 // Freezer sets and lifts the operator's mark on a user. Freeze tells whether the mark was new: only then an OK
-// lifts it.
+// lifts it. Unfreeze leaves a mark that a person has set since.
 type Freezer interface {
 	Freeze(tx *db.Tx, partner int64, user clock.ID) (changed bool, err error)
 	Unfreeze(tx *db.Tx, partner int64, user clock.ID) error

@@ -175,6 +175,19 @@ type caseView struct {
 	Reason    string // as it was typed, when the decision was refused
 }
 
+// frozen tells whether the user is frozen now, and until when; empty when not.
+func (v caseView) frozen() string {
+	switch {
+	case v.FrozenAt.IsZero():
+		return ""
+	case v.Frozen != user.ForReview:
+		return "frozen by a person, whatever the decision"
+	case v.Case.Froze && v.Case.State == compliance.Open:
+		return "frozen until the decision"
+	}
+	return "frozen"
+}
+
 func (c *console) showCase(w http.ResponseWriter, r *http.Request) error {
 	return c.caseAgain(w, r, http.StatusOK, "", "")
 }
@@ -200,6 +213,9 @@ func (c *console) caseAgain(w http.ResponseWriter, r *http.Request, status int, 
 		}
 		v.profile = profile{User: u, PartnerName: nameOf(partners, u.Partner)}
 		if err := c.fillPerson(rd, &v.profile); err != nil {
+			return err
+		}
+		if v.Frozen, err = user.FreezeReason(rd, u); err != nil {
 			return err
 		}
 		if officer(r).May(ReadDocuments) {

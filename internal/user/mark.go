@@ -17,6 +17,9 @@ import (
 // maxReason is how long the reason of a freeze may be, in characters.
 const maxReason = 500
 
+// ForReview is the reason of a freeze by a screening. By it such a freeze is told from a person's, who cannot give it.
+const ForReview = "A screening found something that an officer must judge: see the user's case."
+
 var (
 	updateSuspended = db.NewCommand(`UPDATE users SET suspended_at = $3 WHERE partner_id = $1 AND id = $2`)
 	updateFrozen    = db.NewCommand(`UPDATE users SET frozen_at = $3, freeze_reason = $4 WHERE partner_id = $1 AND id = $2`)
@@ -58,25 +61,47 @@ func (s *Service) Unsuspend(tx *db.Tx, partner int64, externalID string) (User, 
 	return u, nil
 }
 
-// Freeze marks a user as frozen by the operator, for a reason that only the operator sees: nothing goes out, and
-// what comes in waits on suspense. actor is who does it, for the audit log. A user who is frozen stays so, for the
-// first reason. P412, also for a user who was deleted. Call it last: it writes to the audit log.
+// Freeze marks a user as frozen by a person of the operator, for a reason that only the operator sees: nothing goes out,
+// and what comes in waits on suspense. actor is who does it, for the audit log. A user who is frozen stays so, for this
+// reason from now on: a screening's freeze becomes this person's, which no decision about a case lifts. P412, also for
+// a user who was deleted. Call it last: it writes to the audit log.
 func (s *Service) Freeze(tx *db.Tx, partner int64, id clock.ID, actor, reason string) (User, error) {
 	reason, err := line(reason)
 	if err != nil {
 		return User{}, err
 	}
 	u, err := LockByID(tx, partner, id)
-	if err != nil || !u.FrozenAt.IsZero() {
+	if err != nil {
 		return u, err
 	}
-	u.FrozenAt = s.clock.Now()
+	before, err := FreezeReason(tx, u)
+	if err != nil || before == reason {
+		return u, err
+	}
+	return s.freeze(tx, u, actor, reason)
+}
+
+// FreezeForReview is Freeze by a screening. Of a user who is frozen already it changes nothing, which the answer tells.
+func (s *Service) FreezeForReview(tx *db.Tx, partner int64, id clock.ID) (changed bool, err error) {
+	u, err := LockByID(tx, partner, id)
+	if err != nil || !u.FrozenAt.IsZero() {
+		return false, err
+	}
+	_, err = s.freeze(tx, u, audit.System, ForReview)
+	return err == nil, err
+}
+
+// freeze marks a locked user, who stays frozen since the first mark.
+func (s *Service) freeze(tx *db.Tx, u User, actor, reason string) (User, error) {
+	if u.FrozenAt.IsZero() {
+		u.FrozenAt = s.clock.Now()
+		ledger.Revise(tx, u.Partner, u.ID)
+	}
 	tx.Write(updateFrozen, u.Partner, u.ID, u.FrozenAt, reason)
-	ledger.Revise(tx, u.Partner, u.ID)
 	return u, record(tx, u, "user.freeze", actor, reason)
 }
 
-// Unfreeze takes the operator's mark away, for a reason; the partner's stays. P412 and the rest as Freeze.
+// Unfreeze takes the operator's mark away, whoever set it, for a reason; the partner's stays. P412 and the rest as Freeze.
 func (s *Service) Unfreeze(tx *db.Tx, partner int64, id clock.ID, actor, reason string) (User, error) {
 	reason, err := line(reason)
 	if err != nil {
@@ -86,6 +111,24 @@ func (s *Service) Unfreeze(tx *db.Tx, partner int64, id clock.ID, actor, reason 
 	if err != nil || u.FrozenAt.IsZero() {
 		return u, err
 	}
+	return unfreeze(tx, u, actor, reason)
+}
+
+// UnfreezeReviewed takes a screening's mark away after an officer's OK. A person's mark stays.
+func (s *Service) UnfreezeReviewed(tx *db.Tx, partner int64, id clock.ID) error {
+	u, err := LockByID(tx, partner, id)
+	if err != nil {
+		return err
+	}
+	reason, err := FreezeReason(tx, u)
+	if err != nil || reason != ForReview {
+		return err
+	}
+	_, err = unfreeze(tx, u, audit.System, "An officer decided the case with OK.")
+	return err
+}
+
+func unfreeze(tx *db.Tx, u User, actor, reason string) (User, error) {
 	u.FrozenAt = time.Time{}
 	tx.Write(updateFrozen, u.Partner, u.ID, u.FrozenAt, "")
 	return u, record(tx, u, "user.unfreeze", actor, reason)
@@ -108,13 +151,13 @@ func record(tx *db.Tx, u User, action, actor, reason string) error {
 type ReasonError struct{}
 
 func (ReasonError) Error() string {
-	return fmt.Sprintf("the reason must be between 1 and %d characters on one line", maxReason)
+	return fmt.Sprintf("the reason must be between 1 and %d characters on one line, and your own", maxReason)
 }
 
 // line is a reason as it is kept.
 func line(reason string) (string, error) {
 	reason = strings.TrimSpace(reason)
-	if reason == "" || !utf8.ValidString(reason) || utf8.RuneCountInString(reason) > maxReason ||
+	if reason == "" || reason == ForReview || !utf8.ValidString(reason) || utf8.RuneCountInString(reason) > maxReason ||
 		strings.ContainsFunc(reason, unicode.IsControl) {
 		return "", ReasonError{}
 	}
