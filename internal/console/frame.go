@@ -95,7 +95,7 @@ func (c *console) menu(r *http.Request) ([]guardedItem, error) {
 // The sections of the console, as the menu names them.
 const (
 	casesSection     = "Review"
-	proofsSection    = "Proof of address"
+	proofsSection    = "Addresses"
 	suspenseSection  = "Incoming money"
 	usersSection     = "Users"
 	treasurySection  = "Treasury"

@@ -83,7 +83,7 @@ func (c *console) listProofs(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	l.Full = len(l.Rows) == longestQueue
-	c.render(w, r, http.StatusOK, proofsPage(c.frame(r, proofsSection, proofsSection), l))
+	c.render(w, r, http.StatusOK, proofsPage(c.frame(r, "Proof of address", proofsSection), l))
 	return nil
 }
 

@@ -186,6 +186,15 @@ type typedDecision struct {
 	partner      int64
 }
 
+// alike is how much the names are; empty when they were not compared, or there is no verified name any more.
+func (v itemView) alike() string {
+	unknown := v.ofUser() && v.Established.FirstName+v.Established.LastName == ""
+	if v.Item.Score == 0 && (unknown || v.Item.Why != sepa.WaitsName) {
+		return ""
+	}
+	return ofThousand(v.Item.Score)
+}
+
 func (v itemView) ofUser() bool { return v.Item.Owner != ledger.PartnerItself }
 
 // can tells whether something can be decided now.

@@ -91,6 +91,21 @@ func TestIncomingMoneyIsDecidedOverThePages(t *testing.T) {
 	}
 }
 
+func TestNamesThatWereNotComparedHaveNoScore(t *testing.T) {
+	t.Parallel()
+	d := consoletest.New(t, nil)
+	u := d.User("user-1", person)
+	v := (&visitor{T: t, desk: d}).as(d.Officer("cleo", console.Compliance))
+	const none = `<dt>Names alike</dt><dd><span class="muted">–</span></dd>`
+	for id, want := range map[string]string{
+		d.Suspended(u, 1_00, "Test Sender", sepa.WaitsDeleted, 0).String(): none,
+		d.Suspended(u, 2_00, "Test Sender", sepa.WaitsName, 0).String():    none, // nobody has verified the owner's
+		d.Suspended(u, 3_00, "Test Sender", sepa.WaitsDeleted, 5).String(): "0.5 of 100",
+	} {
+		v.get("/console/suspense/"+id).has(t, want)
+	}
+}
+
 func TestNobodysMoneyIsAssignedAndDebitsAreClosedOverThePages(t *testing.T) {
 	t.Parallel()
 	d := consoletest.New(t, map[string]string{"fourEyes": "on", "legalName": "Demo Partner"})

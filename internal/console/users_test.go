@@ -58,7 +58,7 @@ func TestUsersAreFound(t *testing.T) {
 		t.Errorf("the second page has %q", got)
 	}
 	page = v.get(fmt.Sprintf("/console/users/%d/%s", u.Partner, u.ID)).body
-	for _, part := range []string{"X-1234567", "1990-02-03", "0.00", "NOT_VERIFIED"} {
+	for _, part := range []string{"<h1><bdi>Test Testperson</bdi></h1>", "<dd><bdi>Testperson</bdi></dd>", "X-1234567", "1990-02-03", "0.00", "NOT_VERIFIED"} {
 		if !strings.Contains(page, part) {
 			t.Errorf("the page of the user has no %s", part)
 		}

@@ -12,6 +12,7 @@ import (
 	"kontor/internal/compliance"
 	"kontor/internal/console"
 	"kontor/internal/console/consoletest"
+	"kontor/internal/sepa"
 	"kontor/internal/user"
 )
 
@@ -219,8 +220,10 @@ func TestTheConsoleOnAPhone(t *testing.T) {
 	d := consoletest.New(t, map[string]string{"legalName": "Demo Partner"})
 	u, review := busy(t, d)
 	long := applicant
-	long.Email = strings.Repeat("long", 15) + "@example.com"
-	d.User(strings.Repeat("user-", 25), long)
+	long.Email, long.LastName = strings.Repeat("long", 15)+"@example.com", strings.Repeat("Muster", 20)
+	other := d.User(strings.Repeat("user-", 25), long)
+	otherCase := "/console/cases/" + d.Case(other, long, findings...).String()
+	money := "/console/suspense/" + d.Suspended(other, 12_50, "שם בדוי", sepa.WaitsName, 712).String()
 	d.Officer("somebody.else", console.Support)
 	b := open(t, phone)
 	enter(b, d, d.Officer("ann", console.Admin))
@@ -228,6 +231,7 @@ func TestTheConsoleOnAPhone(t *testing.T) {
 	for name, path := range map[string]string{
 		"queue": "/console/cases", "case": review, "poa": "/console/poa", "users": "/console/users", "user": at, "history": at + "/history",
 		"events": at + "/events", "audit": "/console/audit", "log": fmt.Sprintf("/console/audit?partner=%d&user=%s", u.Partner, u.ID),
+		"long": fmt.Sprintf("/console/users/%d/%s", other.Partner, other.ID), "long-case": otherCase, "money": money,
 		"treasury": "/console/treasury", "system": "/console/system", "officers": "/console/officers",
 	} {
 		if status := b.visit(d.URL + path); status != http.StatusOK {
@@ -235,5 +239,44 @@ func TestTheConsoleOnAPhone(t *testing.T) {
 		}
 		b.judge()
 		b.look("console-phone-" + name)
+		if over := run(b, chromedp.Evaluate[[]string](outside)); len(over) > 0 {
+			t.Errorf("%s: these leave their card: %q", name, over)
+		}
+		if mute := run(b, chromedp.Evaluate[int](noHint)); mute > 0 {
+			t.Errorf("%s: of %d tables that scroll nothing tells it", name, mute)
+		}
+	}
+}
+
+const (
+	// outside are times that leave the card in which they are.
+	outside = `[...document.querySelectorAll(".card time")].filter(e => {
+		const card = e.closest(".card"), end = card.getBoundingClientRect().right - parseFloat(getComputedStyle(card).paddingRight);
+		return !e.closest(".table-frame") && e.getBoundingClientRect().right > end + 1;
+	}).map(e => e.textContent)`
+	// noHint counts the tables that scroll without the covers and shadows that tell it.
+	noHint = `[...document.querySelectorAll(".table-frame")].filter(e =>
+		e.scrollWidth > e.clientWidth && !getComputedStyle(e).backgroundAttachment.includes("local")).length`
+)
+
+// At a desk the bar has one line for each role, whatever waits.
+func TestTheBarHasOneLineAtADesk(t *testing.T) {
+	t.Parallel()
+	d := consoletest.New(t, nil)
+	busy(t, d)
+	for i := range 12 {
+		u := d.User(fmt.Sprint("more-", i), applicant)
+		d.Case(u, applicant, findings...)
+		d.Papers.AddProof(u)
+		d.Unknown(1_00+int64(i), "Test Sender")
+	}
+	for _, role := range console.Roles {
+		b := open(t, desk)
+		enter(b, d, d.Officer("some."+role, role))
+		b.look("console-bar-" + role)
+		lines := run(b, chromedp.Evaluate[int](`new Set([...document.querySelectorAll(".bar nav li")].map(e => e.offsetTop)).size`))
+		if height := run(b, chromedp.Evaluate[float64](`document.querySelector(".bar").getBoundingClientRect().height`)); lines != 1 || height > 64 {
+			t.Errorf("the bar of %s has %d lines and is %.0f px high", role, lines, height)
+		}
 	}
 }
