@@ -56,6 +56,25 @@ func TestTheSandboxKnowsInventedPersons(t *testing.T) {
 	}
 }
 
+// Earlier versions took such names.
+func TestNamesAreScreenedAsTheyAreDrawn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, dbtest.Open(t, db.SQLite))
+	for _, n := range []compliance.Name{
+		{First: "San\u2066kti\u2069us", Last: "Test\u200bperson"},
+		{First: "\u202esuitknaS", Last: "Testperson"},
+		{First: "\u202esuitknaS\u202c", Last: "Test\u202enosrep"},
+		{First: "\u202enosreptseT", Last: "suitknaS\u202c"},
+	} {
+		if r := w.Screen(person(n)); len(r.Findings) != 1 || r.Findings[0].Kind != compliance.Sanction {
+			t.Errorf("%q: found %+v", n, r)
+		}
+	}
+	if r := w.Screen(person(compliance.Name{First: "suitknaS", Last: "nosreptseT"})); r.Flagged() {
+		t.Errorf("a name without override: found %+v", r)
+	}
+}
+
 func TestWithoutAListNobodyPasses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, dbtest.Open(t, db.SQLite))

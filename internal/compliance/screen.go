@@ -58,6 +58,11 @@ func (s *Service) listed(l *lists, sub Subject) []Finding {
 	p := match.Person{BirthDate: sub.BirthDate, Countries: sub.Countries.all()}
 	for _, n := range sub.Names {
 		p.Names = append(p.Names, n.whole())
+		for _, drawn := range []Name{{match.Drawn(n.First), match.Drawn(n.Last)}, {match.Drawn(n.whole()), ""}} {
+			if !slices.Contains(p.Names, drawn.whole()) {
+				p.Names = append(p.Names, drawn.whole())
+			}
+		}
 	}
 	var all []Finding
 	for _, h := range l.index.Search(p) {

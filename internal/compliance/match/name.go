@@ -145,7 +145,7 @@ func latin(name string) []word {
 		abjad = false
 	}
 	read := 0
-	for _, w := range strings.FieldsFunc(norm.NFKC.String(name), separates) {
+	for _, w := range strings.FieldsFunc(norm.NFKC.String(seen(name)), separates) {
 		w = articles(w)
 		for i, r := range w {
 			if read++; read > maxName {
@@ -167,6 +167,51 @@ func latin(name string) []word {
 		end()
 	}
 	return all
+}
+
+// seen is a name without the characters that nobody sees: they would divide its words. The one that keeps letters apart
+// does that in Arabic script.
+func seen(name string) string {
+	const apart = '\u200c'
+	var last rune
+	return strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Cf, r) && (r != apart || !unicode.Is(unicode.Arabic, last)) {
+			return -1
+		}
+		last = r
+		return r
+	}, name)
+}
+
+// Drawn is a name as it is shown where it overrides the direction of writing: what stands in an override is read from its
+// end. Without one it is the name itself.
+func Drawn(name string) string {
+	const leftToRight, rightToLeft, pop = '\u202d', '\u202e', '\u202c'
+	if !strings.ContainsAny(name, string(leftToRight)+string(rightToLeft)) {
+		return name
+	}
+	var all, override []rune
+	depth := 0
+	end := func() {
+		slices.Reverse(override)
+		all, override = append(all, override...), nil
+	}
+	for _, r := range name {
+		switch {
+		case r == leftToRight, r == rightToLeft:
+			depth++
+		case depth == 0:
+			all = append(all, r)
+		case r == pop:
+			if depth--; depth == 0 {
+				end()
+			}
+		default:
+			override = append(override, r)
+		}
+	}
+	end()
+	return string(all)
 }
 
 // separates tells whether a character stands between the parts of a name. Apostrophes of all kinds do not.

@@ -126,6 +126,24 @@ func TestAHitTellsItsEvidence(t *testing.T) {
 	}
 }
 
+func TestUnseenCharactersHideNobody(t *testing.T) {
+	t.Parallel()
+	x := list(t)
+	for _, name := range []string{
+		"Wo\u202ajciech\u202c Przy\u2066kładowski\u2069", "W\u200bo\u00adj\u200dc\u200ci\u2060e\ufeffc\u200eh Pr\u200fzyk\u061cładowski",
+		match.Drawn("\u202ehceicjoW\u202c Przykładowski"), match.Drawn("Wojciech \u202eiksw\u202eoda\u202cłkyzrP"), match.Drawn("\u202diksdowałkyzrP hceicjoW"),
+	} {
+		if hits := x.Search(match.Person{Names: []string{name}}); len(hits) != 1 || hits[0].ID != "11" {
+			t.Errorf("%q: %s", name, shown(hits))
+		}
+	}
+	for _, name := range []string{"", "Wojciech", "hceicjoW", "\u202bתפוז\u202c"} {
+		if got := match.Drawn(name); got != name {
+			t.Errorf("%q is drawn as %q", name, got)
+		}
+	}
+}
+
 func TestBirthDatesSupportOrContradict(t *testing.T) {
 	t.Parallel()
 	x := list(t)
