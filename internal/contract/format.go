@@ -42,6 +42,7 @@ var (
 	errMoment       = errors.New("must be a time with its offset, such as 2025-08-05T10:33:54.730Z, or a date (YYYY-MM-DD)")
 	errEmail        = errors.New("must be an email address")
 	errControl      = errors.New("must not contain control characters")
+	errUnseen       = errors.New("must not contain invisible characters, such as those that change the direction of writing")
 	errBlank        = errors.New("must not be blank")
 	errIDCharacters = errors.New(`must not contain any of the characters / ? # % \`)
 	errIDSpace      = errors.New("must not begin or end with a space")
@@ -93,12 +94,14 @@ func checkMoment(s string) error {
 	return err
 }
 
-// checkSingleLine takes any text in any script that has no line break or other control character and does
-// not consist of spaces. That a text is empty is for minLength to say.
+// checkSingleLine takes any text in any script that has no line break or other control character, says what it shows,
+// and does not consist of spaces. That a text is empty is for minLength to say.
 func checkSingleLine(s string) error {
 	switch {
 	case strings.ContainsFunc(s, isControl):
 		return errControl
+	case strings.ContainsFunc(s, isUnseen):
+		return errUnseen
 	case s != "" && strings.TrimSpace(s) == "":
 		return errBlank
 	default:
@@ -122,6 +125,12 @@ func checkSEPAText(s string) error {
 
 // isControl reports control characters and the two line separators that Unicode has beside them.
 func isControl(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp) }
+
+// isUnseen reports characters that people do not see: with them a name would read otherwise than it is compared. The
+// joiners of Persian, of Indian scripts and of emoji are not among them, nor are the signs before numbers.
+func isUnseen(r rune) bool {
+	return unicode.Is(unicode.Cf, r) && !unicode.In(r, unicode.Join_Control, unicode.Prepended_Concatenation_Mark)
+}
 
 // checkExternalUserID holds the rules for a partner's own id of a user, which must fit into a path.
 func checkExternalUserID(s string) error {
@@ -155,7 +164,7 @@ func checkEmail(s string) error {
 	}
 	for _, atom := range strings.Split(local, ".") {
 		if atom == "" || strings.ContainsFunc(atom, func(r rune) bool {
-			return isControl(r) || unicode.IsSpace(r) || strings.ContainsRune(`()<>[]:;,\"`, r)
+			return isControl(r) || isUnseen(r) || unicode.IsSpace(r) || strings.ContainsRune(`()<>[]:;,\"`, r)
 		}) {
 			return errEmail
 		}

@@ -165,10 +165,10 @@ func (l *limited) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// label is a file's name as it is kept: on one line, and not too long.
+// label is a file's name as it is kept: on one line, as it reads, and not too long.
 func label(name string) string {
 	clean := strings.Map(func(c rune) rune {
-		if unicode.IsControl(c) {
+		if unicode.In(c, unicode.Cc, unicode.Cf) {
 			return -1
 		}
 		return c

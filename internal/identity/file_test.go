@@ -249,6 +249,7 @@ func TestNamesAreLabels(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
 		"a\x00b\nc.jpg": "abc.jpg", "\xff.jpg": ".jpg", strings.Repeat("ž", 300): strings.Repeat("ž", maxName), `..\..\x.png`: `..\..\x.png`,
+		"a\u202egpj.exe": "agpj.exe",
 	} {
 		if got := label(name); got != want {
 			t.Errorf("%q is kept as %q", name, got)
