@@ -73,6 +73,8 @@ type engine interface {
 	lock(ctx context.Context) (lockedConn, error)
 	// snapshot takes a connection whose reads all see one moment.
 	snapshot(ctx context.Context) (conn, error)
+	// settle waits until what can be read is as durable as an acknowledged commit; the context bounds the wait in line.
+	settle(ctx context.Context) error
 	ping(ctx context.Context) error
 	close() error
 }
@@ -150,6 +152,12 @@ func (d *DB) Engine() Engine { return d.kind }
 
 // Ping asks the database for a sign of life.
 func (d *DB) Ping(ctx context.Context) error { return d.engine.ping(ctx) }
+
+// Settle waits until everything that could be read before is as durable as a commit that Update acknowledged. On
+// PostgreSQL a commit that waits for its standby can become readable without it: when the server is killed, or somebody
+// ends the session. It is then lost with the primary, and nobody must have been told that it succeeded because it was
+// read. Whoever tells the outcome of another request by what was read settles it first.
+func (d *DB) Settle(ctx context.Context) error { return partnerError(d.engine.settle(ctx)) }
 
 // Close waits for running groups and closes every connection. Closing again does nothing.
 func (d *DB) Close() (err error) {

@@ -125,7 +125,8 @@ func (k *Keys) Store(tx *db.Tx, r Request, a Answer) {
 
 // Replay looks up what the key was used for before. It answers nil when it was not used, or so long ago
 // that it is free again; the stored answer, with Secret set when the body must be made again from the
-// object; or P409 when the key belongs to another request, or moved money too long ago to be answered again.
+// object; or P409 when the key belongs to another request, or moved money too long ago to be answered again. What it tells
+// is as durable as if the first request had been answered.
 func (k *Keys) Replay(ctx context.Context, d *db.DB, r Request) (*Answer, error) {
 	var a Answer
 	var hash []byte
@@ -135,6 +136,9 @@ func (k *Keys) Replay(ctx context.Context, d *db.DB, r Request) (*Answer, error)
 	})
 	if errors.Is(err, db.ErrNoRows) {
 		return nil, nil
+	}
+	if err == nil {
+		err = d.Settle(ctx)
 	}
 	if err != nil {
 		return nil, err

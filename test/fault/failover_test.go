@@ -3,9 +3,12 @@
 package fault
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"kontor/internal/pgtest"
 )
@@ -90,5 +93,64 @@ func (w *world) givenUp(requests int) {
 	w.t.Helper()
 	if !w.await(2*settleLimit, func() bool { return w.streak >= requests }) {
 		w.t.Fatalf("%d requests were answered P501, not %d", w.streak, requests)
+	}
+}
+
+// TestCommitWithoutItsStandby ends the sessions whose commits wait for a standby that hears nothing. PostgreSQL then keeps
+// the commits, shows them, and would lose them with the primary: so they are not told, not even to who asks again. The
+// same happens for a moment when a primary is killed.
+func TestCommitWithoutItsStandby(t *testing.T) {
+	t.Parallel()
+	p := startPair(t)
+	r := startReceiver(t)
+	s := startSandboxAt(t, r.url, "--data", t.TempDir(), "--database", p.url())
+	r.expect(t, s.creds)
+	w := newWorld(t, r, s.creds.APIKey)
+	w.populate(s.url, 2, 5_000)
+	o := w.inventTransfer(w.users[0], w.users[1], 100)
+	p.between.add(toxic{Type: "swallow", Stream: "downstream"})
+	stop := endWaiting(t, p.primary.URL("kontor"))
+	for range 3 {
+		if w.attempt(t.Context(), s.url, o) {
+			break // to be missed later
+		}
+	}
+	if stop() == 0 {
+		t.Error("no commit waited for the standby")
+	}
+	p.failOver(t)
+	w.settle(s.url)
+	w.check(s.url)
+	s.verify("at the end")
+}
+
+// endWaiting ends each session of a server that waits for its standby, until stop is called, which tells how many.
+func endWaiting(t *testing.T, url string) (stop func() int) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan int)
+	go func() {
+		n := 0
+		for pause(ctx, 5*time.Millisecond) {
+			var some int
+			err := conn.QueryRow(t.Context(), `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+				WHERE wait_event = 'SyncRep' AND pid <> pg_backend_pid()`).Scan(&some)
+			if err != nil {
+				t.Error(err)
+				break
+			}
+			n += some
+		}
+		ended <- n
+	}()
+	return func() int {
+		cancel()
+		n := <-ended
+		_ = conn.Close(context.Background())
+		return n
 	}
 }
