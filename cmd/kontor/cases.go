@@ -156,6 +156,13 @@ type shownDecision struct {
 	ProposedBy string  `json:"proposedBy,omitempty"`
 	Reason     string  `json:"reason"`
 	At         *string `json:"at"`
+	Void       bool    `json:"void,omitempty"` // something was found afterwards
+}
+
+func jsonDecision(d compliance.Decided) shownDecision {
+	return shownDecision{
+		Verdict: string(d.Verdict), Final: d.Final, Officer: d.Officer, ProposedBy: d.ProposedBy, Reason: d.Reason, At: jsonTime(d.At),
+	}
 }
 
 func jsonCase(c compliance.Case) shownCase {
@@ -169,9 +176,9 @@ func jsonCase(c compliance.Case) shownCase {
 		})
 	}
 	for _, d := range c.Decisions {
-		out.Decisions = append(out.Decisions, shownDecision{
-			string(d.Verdict), d.Final, d.Officer, d.ProposedBy, d.Reason, jsonTime(d.At),
-		})
+		said := jsonDecision(d)
+		said.Void = c.Void(d)
+		out.Decisions = append(out.Decisions, said)
 	}
 	return out
 }
@@ -193,17 +200,29 @@ func printCase(out io.Writer, c compliance.Case) error {
 		kind := "proposed"
 		if d.Final {
 			kind = "decided"
+		} else if c.Void(d) {
+			kind = "proposed before the newest finding, and so in vain,"
 		}
 		_, printErr := fmt.Fprintf(out, "\n%s %s by %s at %s: %s\n", d.Verdict, kind, d.Officer, when(d.At), d.Reason)
 		err = errors.Join(err, printErr)
 	}
+	if c.State == compliance.Open {
+		_, printErr := fmt.Fprintf(out, "\nTo decide on this: %s\n", decideLine(c, "OK|REJECTED"))
+		err = errors.Join(err, printErr)
+	}
 	return err
+}
+
+// decideLine is how an officer who sees a case decides it.
+func decideLine(c compliance.Case, verdict string) string {
+	return fmt.Sprintf("kontor cases decide %s %s --seen %d --reason WHY", c.ID, verdict, c.Found)
 }
 
 type casesDecide struct {
 	oneCase
 	person
 	Verdict string `arg:"" help:"OK or REJECTED." enum:"OK,REJECTED"`
+	Seen    int64  `help:"Number of the last finding that 'cases show' printed: what was found since is not decided unseen." required:""`
 	Reason  string `help:"Why; kept for ever, and shown to officers only." required:""`
 	JSON    bool   `name:"json" help:"Print JSON."`
 }
@@ -216,8 +235,11 @@ func (c casesDecide) Run(ctx context.Context, out io.Writer, log *slog.Logger) e
 	}
 	return c.with(ctx, log, func(a *app.App) error {
 		decided, err := a.Compliance.Decide(ctx, compliance.Decision{
-			Case: id, Officer: c.name(ctx), Verdict: compliance.Verdict(c.Verdict), Reason: c.Reason,
+			Case: id, Seen: c.Seen, Officer: c.name(ctx), Verdict: compliance.Verdict(c.Verdict), Reason: c.Reason,
 		})
+		if errors.Is(err, compliance.ErrFoundSince) {
+			return fmt.Errorf("%w; nothing was stored: kontor cases show %s", err, c.ID)
+		}
 		if err != nil {
 			return err
 		}
@@ -225,7 +247,7 @@ func (c casesDecide) Run(ctx context.Context, out io.Writer, log *slog.Logger) e
 			return printJSON(out, map[string]string{"id": c.ID, "state": string(decided.State)})
 		}
 		if decided.State == compliance.Open {
-			_, err = fmt.Fprintf(out, "%s proposed; another officer confirms: kontor cases decide %s %[1]s\n", c.Verdict, c.ID)
+			_, err = fmt.Fprintf(out, "%s proposed; another officer looks at the case and confirms: %s\n", c.Verdict, decideLine(decided, c.Verdict))
 			return err
 		}
 		_, err = fmt.Fprintf(out, "%s\n", decided.State)

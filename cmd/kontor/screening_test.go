@@ -58,7 +58,7 @@ func TestOperatorsImportListsAndCompareNames(t *testing.T) {
 		"no element export":    {"screening", "import", "eu", file},
 		"is not a date":        {"screening", "check", "Muster", "--birth-date", "1.1.1970"},
 		"kontor cases list":    {"cases", "show", "1"},
-		"there is no such":     {"cases", "decide", "01a21452-ab07-7449-88ca-3225a4d54a4c", "OK", "--reason", "Why"},
+		"there is no such":     {"cases", "decide", "01a21452-ab07-7449-88ca-3225a4d54a4c", "OK", "--seen", "1", "--reason", "Why"},
 		"no such file or dire": {"screening", "import", "un", file + ".xml"},
 	} {
 		if status, out := o.try(args...); status == 0 || !strings.Contains(out, want) {

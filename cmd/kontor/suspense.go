@@ -160,7 +160,7 @@ func showItem(l listedItem, it sepa.Item) shownItem {
 		out.Verdicts = append(out.Verdicts, string(v))
 	}
 	for _, d := range it.Decisions {
-		said := shownSaid{shownDecision: shownDecision{string(d.Verdict), d.Final, d.Officer, d.ProposedBy, d.Reason, jsonTime(d.At)}}
+		said := shownSaid{shownDecision: jsonDecision(d.Decided)}
 		if d.ToPartner != ledger.Operator {
 			said.ToPartner, said.ToOwner = strconv.FormatInt(d.ToPartner, 10), d.ToOwner.String()
 		}

@@ -108,7 +108,7 @@ func TestAChangedListFreezesWhomItNames(t *testing.T) {
 				if err != nil || len(waiting) != of || at < 0 {
 					t.Fatalf("waiting: %+v, %v", waiting, err)
 				}
-				_, err = a.Compliance.Decide(t.Context(), compliance.Decision{Case: waiting[at].ID, Officer: "first", Verdict: v, Reason: "A test."})
+				_, err = a.Compliance.Decide(t.Context(), compliance.Decision{Case: waiting[at].ID, Seen: 1, Officer: "first", Verdict: v, Reason: "A test."})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -34,6 +34,8 @@ type Case struct {
 	OpenedAt  time.Time
 	ClosedAt  time.Time // zero while open
 	Score     int64     // the highest of its findings
+	Found     int64     // the number of its newest screening; 0 when an earlier program stored none
+	FoundAt   time.Time // when that was
 	Findings  []Screening
 	Decisions []Decided
 }
@@ -64,10 +66,19 @@ type Decided struct {
 
 // Proposal is the verdict that waits for another officer's confirmation, if there is one.
 func (c Case) Proposal() (Decided, bool) {
-	if c.State != Open || len(c.Decisions) == 0 {
+	said := c.standing()
+	if c.State != Open || len(said) == 0 {
 		return Decided{}, false
 	}
-	return c.Decisions[len(c.Decisions)-1], true
+	return said[len(said)-1], true
+}
+
+// Void tells whether a decision of the case counts no more, since something was found after it.
+func (c Case) Void(d Decided) bool { return d.At.Before(c.FoundAt) }
+
+// standing are the decisions on all that was found.
+func (c Case) standing() []Decided {
+	return slices.DeleteFunc(slices.Clone(c.Decisions), c.Void)
 }
 
 // found is the sealed part of a screening.
@@ -88,8 +99,10 @@ var (
 	lockOpenCase = db.NewQuery(`
 		SELECT id, froze FROM compliance_case WHERE partner_id = $1 AND user_id = $2 AND state = 'OPEN' FOR UPDATE`)
 	setFroze     = db.NewCommand(`UPDATE compliance_case SET froze = TRUE WHERE partner_id = $1 AND id = $2`)
-	selectNumber = db.NewQuery(`SELECT COALESCE(MAX(number), 0) FROM compliance_finding WHERE partner_id = $1 AND case_id = $2`)
-	selectKnown  = db.NewQuery(`
+	selectNewest = db.NewQuery(`
+		SELECT COALESCE(MAX(number), 0), COALESCE(MAX(created_at), 0) FROM compliance_finding WHERE partner_id = $1 AND case_id = $2`)
+	selectSaid  = db.NewQuery(`SELECT COALESCE(MAX(created_at), 0) FROM compliance_decision WHERE partner_id = $1 AND case_id = $2`)
+	selectKnown = db.NewQuery(`
 		SELECT h.ref, h.score, c.state FROM compliance_hit h
 		JOIN compliance_case c ON c.partner_id = h.partner_id AND c.id = h.case_id
 		WHERE h.partner_id = $1 AND h.user_id = $2 ORDER BY c.opened_at, h.case_id, h.number`)
@@ -145,10 +158,18 @@ func (s *Service) open(tx *db.Tx, sub Subject, cause Cause, r Result, freeze boo
 }
 
 func (s *Service) writeFinding(tx *db.Tx, id clock.ID, sub Subject, cause Cause, r Result) (number int64, err error) {
-	if err := tx.Row(selectNumber, sub.Partner, id).Scan(&number); err != nil {
+	var newest, said time.Time
+	if err := tx.Row(selectNewest, sub.Partner, id).Scan(&number, &newest); err != nil {
+		return 0, err
+	}
+	if err := tx.Row(selectSaid, sub.Partner, id).Scan(&said); err != nil {
 		return 0, err
 	}
 	number++
+	at := s.Clock.Now()
+	if !at.After(said) { // by its time it voids the proposal, which may be another node's, whose clock is ahead
+		at = said.Add(time.Microsecond)
+	}
 	text, err := json.Marshal(found{sub.Names, sub.BirthDate, sub.Countries, r.Findings})
 	if err != nil {
 		return 0, err
@@ -157,7 +178,7 @@ func (s *Service) writeFinding(tx *db.Tx, id clock.ID, sub Subject, cause Cause,
 	if err != nil {
 		return 0, err
 	}
-	tx.Write(insertFinding, sub.Partner, id, number, sub.User, string(cause), r.Score(), r.ListVersion, sealed, s.Clock.Now())
+	tx.Write(insertFinding, sub.Partner, id, number, sub.User, string(cause), r.Score(), r.ListVersion, sealed, at)
 	scores := map[string]int64{}
 	for _, f := range r.Findings {
 		scores[f.Ref] = max(scores[f.Ref], f.Score)

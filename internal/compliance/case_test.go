@@ -141,9 +141,15 @@ func (w *world) find(id clock.ID) (c compliance.Case) {
 	return c
 }
 
+// decide decides on all that was found.
 func (w *world) decide(id clock.ID, officer string, v compliance.Verdict) error {
+	w.Helper()
+	return w.decideOn(w.find(id).Found, id, officer, v)
+}
+
+func (w *world) decideOn(seen int64, id clock.ID, officer string, v compliance.Verdict) error {
 	_, err := w.Decide(audit.As(w.Context(), "officer:"+officer), compliance.Decision{
-		Case: id, Officer: officer, Verdict: v, Reason: "A test decides.\nOn two lines.",
+		Case: id, Seen: seen, Officer: officer, Verdict: v, Reason: "A test decides.\nOn two lines.",
 	})
 	return err
 }
@@ -175,7 +181,7 @@ func TestACaseShowsWhatWasFoundAndWhatWasDecided(t *testing.T) {
 		if err := w.decide(id, "second", compliance.Rejected); !errors.Is(err, compliance.ErrDecided) {
 			t.Errorf("a decided case was decided: %v", err)
 		}
-		if err := w.decide(clock.NewID(), "second", compliance.Rejected); !errors.Is(err, compliance.ErrNoCase) {
+		if err := w.decideOn(1, clock.NewID(), "second", compliance.Rejected); !errors.Is(err, compliance.ErrNoCase) {
 			t.Errorf("no case was decided: %v", err)
 		}
 		w.logged("case.open system, case.decide officer:First")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -19,6 +20,7 @@ import (
 var (
 	ErrNoCase      = errors.New("there is no such case")
 	ErrDecided     = errors.New("the case was decided already")
+	ErrFoundSince  = errors.New("something was found since the officer looked at the case")
 	ErrSameOfficer = errors.New("another officer must confirm")
 	ErrBadDecision = errors.New("the decision is incomplete")
 )
@@ -35,6 +37,7 @@ const (
 // Decision is what an officer says about a case.
 type Decision struct {
 	Case    clock.ID
+	Seen    int64  // the number of the newest screening that the officer saw: Case.Found
 	Officer string // the officer's id: officers are told apart by it
 	Verdict Verdict
 	Reason  string // why; kept for ever, and shown to officers only
@@ -98,9 +101,10 @@ var (
 
 // Decide records what an officer says, and when that is final, what follows from it, in one transaction. While
 // the partner's setting fourEyes is on, the first officer proposes, and only another officer's same verdict is
-// final; another verdict takes the place of the proposal and waits for confirmation itself. Of officers who
-// decide at the same moment one is first, and the others are told so. Errors wrap ErrNoCase, ErrDecided,
-// ErrSameOfficer, ErrBadDecision. The answer is the case as it stands afterwards.
+// final; another verdict takes the place of the proposal and waits for confirmation itself. What is found after a
+// proposal voids it. Of officers who decide at the same moment one is first, and the others are told so. Nobody decides
+// on what was not seen. Errors wrap ErrNoCase, ErrDecided, ErrFoundSince, ErrSameOfficer, ErrBadDecision. The answer is
+// the case as it stands afterwards.
 func (s *Service) Decide(ctx context.Context, d Decision) (c Case, err error) {
 	if err := d.check(); err != nil {
 		return Case{}, err
@@ -118,7 +122,7 @@ func (s *Service) Decide(ctx context.Context, d Decision) (c Case, err error) {
 		if c, err = scanCase(tx.Row(lockCase, partner, d.Case)); err != nil {
 			return err
 		}
-		if c.Decisions, err = s.decisions(tx, partner, d.Case); err != nil {
+		if err := s.fill(tx, &c); err != nil {
 			return err
 		}
 		return s.decide(tx, audit.Actor(ctx), &c, d, fourEyes)
@@ -137,11 +141,19 @@ func (s *Service) DecideUser(tx *db.Tx, partner int64, user clock.ID, v Verdict)
 	if err != nil {
 		return err
 	}
-	if c.Decisions, err = s.decisions(tx, partner, c.ID); err != nil {
+	if err := s.fill(tx, &c); err != nil {
 		return err
 	}
-	d := Decision{Case: c.ID, Officer: SandboxOfficer, Verdict: v, Reason: "Decided by the caller of the sandbox."}
+	d := Decision{Case: c.ID, Seen: c.Found, Officer: SandboxOfficer, Verdict: v, Reason: "Decided by the caller of the sandbox."}
 	return s.decide(tx, audit.Partner(partner), &c, d, false)
+}
+
+// fill adds to a locked case what a decision stands on.
+func (s *Service) fill(tx *db.Tx, c *Case) (err error) {
+	if c.Decisions, err = s.decisions(tx, c.Partner, c.ID); err != nil {
+		return err
+	}
+	return tx.Row(selectNewest, c.Partner, c.ID).Scan(&c.Found, &c.FoundAt)
 }
 
 // decide records a decision on a locked case.
@@ -149,10 +161,18 @@ func (s *Service) decide(tx *db.Tx, actor string, c *Case, d Decision, fourEyes 
 	if c.State != Open {
 		return fmt.Errorf("%w: %s at %s", ErrDecided, c.State, clock.Format(c.ClosedAt))
 	}
-	now, err := Weigh(c.Decisions, Decided{Verdict: d.Verdict, Officer: d.Officer, Reason: d.Reason, At: s.Clock.Now()}, fourEyes)
+	if c.Found != d.Seen {
+		return fmt.Errorf("%w: number %d, at %s", ErrFoundSince, c.Found, clock.Format(c.FoundAt))
+	}
+	at := s.Clock.Now()
+	if at.Before(c.FoundAt) { // the finding is another node's, whose clock is ahead
+		at = c.FoundAt
+	}
+	now, err := Weigh(c.standing(), Decided{Verdict: d.Verdict, Officer: d.Officer, Reason: d.Reason, At: at}, fourEyes)
 	if err != nil {
 		return err
 	}
+	now.Number = int64(len(c.Decisions)) + 1
 	sealed, err := s.Vault.Seal(reasonPlace(c.ID, now.Number), []byte(now.Reason))
 	if err != nil {
 		return err
@@ -169,6 +189,7 @@ func (s *Service) decide(tx *db.Tx, actor string, c *Case, d Decision, fourEyes 
 	return audit.Write(tx, audit.Entry{
 		Actor: actor, Action: action, Partner: c.Partner, Object: c.ID.String(), Details: map[string]string{
 			"user": c.User.String(), "officer": now.Officer, "verdict": string(now.Verdict), "proposedBy": now.ProposedBy,
+			"finding": strconv.FormatInt(d.Seen, 10),
 		},
 	})
 }

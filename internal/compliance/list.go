@@ -94,6 +94,9 @@ func (s *Service) Find(r db.Reader, id clock.ID) (Case, error) {
 	if c.Findings, err = s.findings(r, partner, id); err != nil {
 		return Case{}, err
 	}
+	for _, f := range c.Findings {
+		c.Found, c.FoundAt = f.Number, f.At
+	}
 	c.Decisions, err = s.decisions(r, partner, id)
 	return c, err
 }

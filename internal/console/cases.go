@@ -252,8 +252,12 @@ func (c *console) decideCase(w http.ResponseWriter, r *http.Request) error {
 		return errNotFound
 	}
 	reason := reasonOf(r)
+	seen, err := strconv.ParseInt(r.PostForm.Get("seen"), 10, 64)
+	if err != nil {
+		return c.caseAgain(w, r, http.StatusBadRequest, "The form does not say what you saw. Nothing was stored; send it again.", reason)
+	}
 	d := compliance.Decision{
-		Case: id, Officer: officer(r).Name, Verdict: compliance.Verdict(r.PostForm.Get("verdict")), Reason: reason,
+		Case: id, Seen: seen, Officer: officer(r).Name, Verdict: compliance.Verdict(r.PostForm.Get("verdict")), Reason: reason,
 	}
 	decided, err := c.Cases.Decide(r.Context(), d)
 	if decidedBefore(err) {
@@ -266,6 +270,8 @@ func (c *console) decideCase(w http.ResponseWriter, r *http.Request) error {
 		return errNotFound
 	case errors.Is(err, compliance.ErrDecided):
 		return c.caseAgain(w, r, http.StatusConflict, "This case was decided already. What you wrote was not stored; the decision that counts is below.", reason)
+	case errors.Is(err, compliance.ErrFoundSince):
+		return c.caseAgain(w, r, http.StatusConflict, "Something was found since you opened this case. Nothing was stored: judge all that is below, and decide again.", reason)
 	case errors.Is(err, compliance.ErrSameOfficer):
 		return c.caseAgain(w, r, http.StatusConflict, "You proposed this decision yourself. Another officer must confirm it.", reason)
 	case errors.Is(err, compliance.ErrBadDecision):

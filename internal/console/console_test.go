@@ -242,7 +242,7 @@ func TestFormsOfOtherSitesAreRefused(t *testing.T) {
 	v := (&visitor{T: t, desk: d}).as(d.Officer("ann", console.Admin))
 	for _, site := range []string{"cross-site", "same-site"} {
 		v.site = site
-		got := v.post("/console/cases/"+review.String()+"/decision", "verdict", "OK", "reason", "forged")
+		got := v.post("/console/cases/"+review.String()+"/decision", "seen", "1", "verdict", "OK", "reason", "forged")
 		if got.status != http.StatusForbidden || !strings.Contains(got.body, "another site") {
 			t.Errorf("a form of a %s page answers %d", site, got.status)
 		}
@@ -252,7 +252,7 @@ func TestFormsOfOtherSitesAreRefused(t *testing.T) {
 		t.Error("the forged decision was stored")
 	}
 	big := strings.Repeat("a", 70<<10)
-	if got := v.post("/console/cases/"+review.String()+"/decision", "verdict", "OK", "reason", big); got.status != http.StatusRequestEntityTooLarge {
+	if got := v.post("/console/cases/"+review.String()+"/decision", "seen", "1", "verdict", "OK", "reason", big); got.status != http.StatusRequestEntityTooLarge {
 		t.Errorf("a form of 70 KiB answers %d", got.status)
 	}
 }
@@ -327,7 +327,7 @@ func TestOfTwoOfficersWhoDecideAtOnceOneWins(t *testing.T) {
 	answers := make([]answer, len(officers))
 	for i, v := range officers {
 		deciding.Go(func() {
-			answers[i] = v.post(path+"/decision", "verdict", []string{"OK", "REJECTED"}[i], "reason", fmt.Sprint("reason of officer ", i))
+			answers[i] = v.post(path+"/decision", "seen", "1", "verdict", []string{"OK", "REJECTED"}[i], "reason", fmt.Sprint("reason of officer ", i))
 		})
 	}
 	deciding.Wait()
@@ -356,19 +356,19 @@ func TestFourEyes(t *testing.T) {
 	if page := ann.get(path).body; !strings.Contains(page, "four eyes") {
 		t.Error("the first officer is not told of four eyes")
 	}
-	if got := ann.post(path+"/decision", "verdict", "OK", "reason", "first reason"); got.header.Get("Location") != path+"?done=proposed" {
+	if got := ann.post(path+"/decision", "seen", "1", "verdict", "OK", "reason", "first reason"); got.header.Get("Location") != path+"?done=proposed" {
 		t.Fatalf("the proposal answers %d, %s", got.status, got.header.Get("Location"))
 	}
 	if page := ann.get(path + "?done=proposed").body; !strings.Contains(page, "Another officer must confirm") || strings.Contains(page, "/decision\"") {
 		t.Error("the officer who proposed is offered the confirmation")
 	}
-	if got := ann.post(path+"/decision", "verdict", "OK", "reason", "again"); got.status != http.StatusConflict || !strings.Contains(got.body, "You proposed") {
+	if got := ann.post(path+"/decision", "seen", "1", "verdict", "OK", "reason", "again"); got.status != http.StatusConflict || !strings.Contains(got.body, "You proposed") {
 		t.Errorf("the same officer's confirmation answers %d", got.status)
 	}
-	if got := cleo.post(path+"/decision", "verdict", "OK", "reason", ""); got.status != http.StatusBadRequest {
+	if got := cleo.post(path+"/decision", "seen", "1", "verdict", "OK", "reason", ""); got.status != http.StatusBadRequest {
 		t.Errorf("a decision without a reason answers %d", got.status)
 	}
-	if got := cleo.post(path+"/decision", "verdict", "OK", "reason", "second\nreason"); got.header.Get("Location") != path+"?done=decided" {
+	if got := cleo.post(path+"/decision", "seen", "1", "verdict", "OK", "reason", "second\nreason"); got.header.Get("Location") != path+"?done=decided" {
 		t.Errorf("the confirmation answers %d, %s", got.status, got.header.Get("Location"))
 	}
 	if page := cleo.get(path).body; !strings.Contains(page, "first reason") || !strings.Contains(page, "confirmed by") {
@@ -389,13 +389,13 @@ func TestProofsOfAddressAreDecidedOnce(t *testing.T) {
 	if page := v.get("/console/poa").body; !strings.Contains(page, path) {
 		t.Error("the proof is not in the queue")
 	}
-	if got := v.post(path+"/decision", "verdict", "MAYBE", "reason", "x"); got.status != http.StatusBadRequest {
+	if got := v.post(path+"/decision", "seen", "1", "verdict", "MAYBE", "reason", "x"); got.status != http.StatusBadRequest {
 		t.Errorf("an unknown verdict answers %d", got.status)
 	}
-	if got := v.post(path+"/decision", "verdict", "APPROVED", "reason", "The address fits."); got.status != http.StatusSeeOther {
+	if got := v.post(path+"/decision", "seen", "1", "verdict", "APPROVED", "reason", "The address fits."); got.status != http.StatusSeeOther {
 		t.Errorf("the decision answers %d", got.status)
 	}
-	if got := v.post(path+"/decision", "verdict", "REJECTED", "reason", "Too late."); got.status != http.StatusConflict || !strings.Contains(got.body, "decided already") {
+	if got := v.post(path+"/decision", "seen", "1", "verdict", "REJECTED", "reason", "Too late."); got.status != http.StatusConflict || !strings.Contains(got.body, "decided already") {
 		t.Errorf("a second decision answers %d", got.status)
 	}
 	if page := v.get(path).body; !strings.Contains(page, "The address fits.") || strings.Contains(page, "/decision") {

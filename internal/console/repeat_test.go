@@ -43,11 +43,11 @@ func TestADecisionThatIsSentTwiceIsStored(t *testing.T) {
 		fmt.Sprintf("/console/poa/%d/%s", proof.Partner, proof.ID):                                  {"APPROVED", "REJECTED"},
 	} {
 		for range 2 {
-			ann.post(path+"/decision", "verdict", verdicts[0], "reason", "The first line,\r\nand more. ").leads(t, path+"?done=decided")
+			ann.post(path+"/decision", "seen", "1", "verdict", verdicts[0], "reason", "The first line,\r\nand more. ").leads(t, path+"?done=decided")
 		}
-		ann.post(path+"/decision", "verdict", verdicts[0], "reason", "Something else.").refuses(t, http.StatusConflict)
-		ann.post(path+"/decision", "verdict", verdicts[1], "reason", "The first line,\r\nand more. ").refuses(t, http.StatusConflict)
-		cleo.post(path+"/decision", "verdict", verdicts[0], "reason", "The first line,\r\nand more. ").refuses(t, http.StatusConflict)
+		ann.post(path+"/decision", "seen", "1", "verdict", verdicts[0], "reason", "Something else.").refuses(t, http.StatusConflict)
+		ann.post(path+"/decision", "seen", "1", "verdict", verdicts[1], "reason", "The first line,\r\nand more. ").refuses(t, http.StatusConflict)
+		cleo.post(path+"/decision", "seen", "1", "verdict", verdicts[0], "reason", "The first line,\r\nand more. ").refuses(t, http.StatusConflict)
 	}
 }
 
@@ -59,12 +59,12 @@ func TestAProposalThatIsSentTwiceIsStored(t *testing.T) {
 	u := d.User("user-1", person)
 	path := "/console/cases/" + d.Case(u, person, hit).String()
 	for range 2 {
-		ann.post(path+"/decision", "verdict", "OK", "reason", "Another person.").leads(t, path+"?done=proposed")
+		ann.post(path+"/decision", "seen", "1", "verdict", "OK", "reason", "Another person.").leads(t, path+"?done=proposed")
 	}
 	for range 2 {
-		cleo.post(path+"/decision", "verdict", "OK", "reason", "So it is.").leads(t, path+"?done=decided")
+		cleo.post(path+"/decision", "seen", "1", "verdict", "OK", "reason", "So it is.").leads(t, path+"?done=decided")
 	}
-	ann.post(path+"/decision", "verdict", "OK", "reason", "Another person.").refuses(t, http.StatusConflict)
+	ann.post(path+"/decision", "seen", "1", "verdict", "OK", "reason", "Another person.").refuses(t, http.StatusConflict)
 	if n := strings.Count(ann.get(path).body, `class="decision`); n != 2 {
 		t.Errorf("the case has %d decisions", n)
 	}
@@ -163,8 +163,8 @@ func TestAReasonMayHaveItsWholeLengthWithLineBreaks(t *testing.T) {
 		"/console/suspense/" + d.Suspended(u, 12_50, "Teste Persons", sepa.WaitsName, 712).String(): "RELEASE",
 		fmt.Sprintf("/console/poa/%d/%s", proof.Partner, proof.ID):                                  "APPROVED",
 	} {
-		v.post(path+"/decision", "verdict", verdict, "reason", long).refuses(t, http.StatusBadRequest)
-		v.post(path+"/decision", "verdict", verdict, "reason", long[:len(long)-1]).leads(t, path+"?done=decided")
+		v.post(path+"/decision", "seen", "1", "verdict", verdict, "reason", long).refuses(t, http.StatusBadRequest)
+		v.post(path+"/decision", "seen", "1", "verdict", verdict, "reason", long[:len(long)-1]).leads(t, path+"?done=decided")
 		if page := v.get(path).body; strings.Contains(page, "\r") || !strings.Contains(page, "ü\nü") {
 			t.Errorf("%s has the line breaks of the browser", path)
 		}
