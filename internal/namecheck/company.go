@@ -55,25 +55,28 @@ const longestForm = 6
 
 // Company scores whether a sender's name is that of a company. A name that it trades as counts too: One Ltd t/a Two.
 func Company(legal, sender string) int64 {
-	own := newFirm(legal)
-	if len(own.words) == 0 {
-		return 0
-	}
 	var best int64
-	for _, text := range trading(sender) {
-		best = max(best, own.score(newFirm(text)))
+	for _, mine := range []string{legal, match.Widened(legal)} {
+		own := newFirm(mine)
+		if len(own.words) == 0 {
+			return 0
+		}
+		for _, text := range trading(sender) {
+			best = max(best, own.score(newFirm(text)), own.score(newFirm(match.Widened(text))))
+		}
 	}
 	return best
 }
 
 // firm is a company's name: what it is called, and its legal form.
 type firm struct {
-	words []string
-	form  string
+	words   []string
+	form    string
+	foreign bool // from another script than the Latin one
 }
 
 func newFirm(name string) firm {
-	var f firm
+	f := firm{foreign: match.Joined(match.Words(name)...).Foreign}
 	all := plain(name)
 	for at := 0; at < len(all); {
 		taken := 0
@@ -128,20 +131,26 @@ func (f firm) score(other firm) int64 {
 	if a == b {
 		return score
 	}
-	if sound(a) == sound(b) {
+	scripts := f.foreign != other.foreign
+	if scripts && sound(a) == sound(b) {
 		return min(score, sameSound)
 	}
-	mine, others := only(f.words, other.words), only(other.words, f.words)
+	mine, others := only(f.words, other.words, scripts), only(other.words, f.words, scripts)
 	switch {
-	case mine > 0 && others > 0:
-		if len(a) > 5 && digits(a) == digits(b) && match.Closeness(word(a), word(b)) >= nearSound {
+	case len(mine) > 0 && len(others) > 0:
+		if digits(a) == digits(b) && (alike(a, b) || fewDiffer(word(strings.Join(mine, "")), word(strings.Join(others, "")))) {
 			return min(score, near)
 		}
 		return min(score, noCompany)
-	case mine == len(f.words) || others == len(other.words):
+	case len(mine) == len(f.words) || len(others) == len(other.words):
 		return 0
 	}
-	return max(min(score, exact-otherWord*int64(mine+others)), 0)
+	return max(min(score, exact-otherWord*int64(len(mine)+len(others))), 0)
+}
+
+// alike tells whether two names of companies are near each other.
+func alike(a, b string) bool {
+	return fewDiffer(word(a), word(b)) || len(a) > 5 && match.Closeness(word(a), word(b)) >= nearSound
 }
 
 // word is a name's letters as names of people are compared.
@@ -159,15 +168,14 @@ func digits(text string) string {
 	}, text)
 }
 
-// only counts the words that the other name has not.
-func only(words, other []string) int {
-	n := 0
+// only are the words that the other name has not; one in another script has them by their sound.
+func only(words, other []string, scripts bool) (left []string) {
 	for _, w := range words {
-		if !slices.ContainsFunc(other, func(o string) bool { return o == w || sound(o) == sound(w) && len(w) > 2 }) {
-			n++
+		if !slices.ContainsFunc(other, func(o string) bool { return o == w || scripts && sound(o) == sound(w) && len(w) > 2 }) {
+			left = append(left, w)
 		}
 	}
-	return n
+	return left
 }
 
 // isCompany tells whether a sender has a legal form, which is no part of the person's own name.

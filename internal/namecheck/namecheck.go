@@ -4,6 +4,7 @@
 package namecheck
 
 import (
+	"slices"
 	"strings"
 
 	"kontor/internal/compliance/match"
@@ -12,10 +13,10 @@ import (
 // How names are weighed, in thousandths. The tests say what comes of it.
 const (
 	exact     = 1000
-	sameSound = 980 // the same sound, in another spelling
+	sameSound = 980 // the same sound, in another script
 	sameBones = 950 // the same consonants, and one side writes no vowels
 	cutOff    = 940 // the bank has cut the name
-	near      = 850 // a letter or two are different
+	near      = 850 // a letter or two are different, or the same sound is spelt otherwise
 	far       = 770
 	initial   = 800 // a letter that stands for the name
 
@@ -27,6 +28,9 @@ const (
 	company       = 800 // at most, when a company has the person's name
 	oneOfTwo      = 3   // tenths of what is left when only given name or surname is the same
 )
+
+// fewLetters is how many letters may be different for two names to be near. Of a word, at least as many must be the same.
+const fewLetters = 2
 
 // nearSound and farSound are the closeness from which on sounds are near, or far but alike.
 const (
@@ -43,6 +47,9 @@ func Person(first, last, sender string) int64 {
 	var best int64
 	for _, holder := range holders(sender) {
 		best = max(best, p.score(holder, cut(sender)))
+	}
+	if p.spelt(match.Words(sender)) { // also when a letter made a title of a word
+		best = max(best, near)
 	}
 	return best
 }
@@ -86,17 +93,30 @@ func (p person) score(holder []match.Word, cut bool) int64 {
 	if len(holder) == 0 {
 		return 0
 	}
-	own := [][]match.Word{append(clone(p.given), p.surname...), append(clone(p.surname), p.given...)}
-	for _, all := range own {
-		if s := whole(match.Joined(all...), match.Joined(holder...)); s > 0 {
+	for _, all := range p.orders() {
+		if s := whole(all, match.Joined(holder...)); s > 0 {
 			return s
 		}
 	}
 	best := max(p.place(holder, cut, true), p.place(holder, cut, false))
+	if p.spelt(holder) {
+		best = max(best, near)
+	}
 	if isCompany(holder, p) {
 		best = min(best, company)
 	}
 	return best
+}
+
+// orders are the whole name in its two orders.
+func (p person) orders() []match.Word {
+	return []match.Word{match.Joined(append(clone(p.given), p.surname...)...), match.Joined(append(clone(p.surname), p.given...)...)}
+}
+
+// spelt tells whether words are all of the name but for a letter or two, however it is divided.
+func (p person) spelt(words []match.Word) bool {
+	theirs := match.Joined(words...)
+	return slices.ContainsFunc(p.orders(), func(all match.Word) bool { return fewDiffer(all, theirs) })
 }
 
 func clone(all []match.Word) []match.Word { return append([]match.Word(nil), all...) }
@@ -153,12 +173,31 @@ func find(name, holder []match.Word, used []bool, cut bool) found {
 	if len(core) == 0 {
 		core = name
 	}
-	var f found
-	for _, w := range core {
-		s := take(w, holder, used, cut)
-		f.score = max(f.score, s)
-		if s == 0 {
+	if len(core) == 0 {
+		return found{}
+	}
+	return findWords(core, holder, used, cut)
+}
+
+// findWords looks for each word of a name: at first for those that the bank has as they are, so that none of these is
+// taken for one that is like it. The name is as sure as its surest word, unless letters of another differ.
+func findWords(name, holder []match.Word, used []bool, cut bool) found {
+	scores := make([]int64, len(name))
+	for i, w := range name {
+		scores[i] = take(w, holder, used, whole)
+	}
+	for i, w := range name {
+		if scores[i] == 0 {
+			scores[i] = take(w, holder, used, func(w, h match.Word) int64 { return similar(w, h, cut && h.Plain == holder[len(holder)-1].Plain) })
+		}
+	}
+	f := found{score: slices.Max(scores)}
+	for _, s := range scores {
+		switch s {
+		case 0:
 			f.missing++
+		case near, far:
+			f.score = min(f.score, near)
 		}
 	}
 	return f
@@ -198,12 +237,13 @@ func window(name match.Word, holder []match.Word, used []bool) int64 {
 	return 0
 }
 
-// whole compares two texts of which nothing may be missing.
+// whole compares two texts of which nothing may be missing. Accents and the two ways of writing umlauts do not matter,
+// and between two scripts the sound decides.
 func whole(a, b match.Word) int64 {
 	switch {
-	case a.Plain == b.Plain:
+	case match.Distance(a, b) == 0:
 		return exact
-	case a.Sound == b.Sound && len(a.Sound) > 1:
+	case a.Foreign != b.Foreign && a.Sound == b.Sound && len(a.Sound) > 1:
 		return sameSound
 	case a.Bare != b.Bare && a.Bones == b.Bones && len(a.Bones) > 1:
 		return sameBones
@@ -211,19 +251,21 @@ func whole(a, b match.Word) int64 {
 	return 0
 }
 
+// fewDiffer tells whether a letter or two of a word are different.
+func fewDiffer(a, b match.Word) bool {
+	different := match.Distance(a, b)
+	return different <= fewLetters && 2*different <= min(len(a.Plain), len(b.Plain))
+}
+
 // take finds the word that is most like a name's, and uses it.
-func take(w match.Word, holder []match.Word, used []bool, cut bool) int64 {
+func take(w match.Word, holder []match.Word, used []bool, compare func(w, h match.Word) int64) int64 {
 	var best int64
 	at := -1
 	for i, h := range holder {
 		if used[i] || h.Particle && h.Plain != w.Plain {
 			continue
 		}
-		s := similar(w, h)
-		if cut && i == len(holder)-1 && len(h.Plain) > 1 && strings.HasPrefix(w.Plain, h.Plain) {
-			s = max(s, cutOff)
-		}
-		if s > best {
+		if s := compare(w, h); s > best {
 			best, at = s, i
 		}
 	}
@@ -233,18 +275,19 @@ func take(w match.Word, holder []match.Word, used []bool, cut bool) int64 {
 	return best
 }
 
-func similar(a, b match.Word) int64 {
-	if s := whole(a, b); s > 0 {
-		return s
-	}
+// similar compares two words that are not the same. cut tells that the bank may have cut the second one.
+func similar(a, b match.Word, cut bool) int64 {
 	if a.Initial() || b.Initial() {
 		if a.Plain[0] == b.Plain[0] {
 			return initial
 		}
 		return 0
 	}
-	switch c := match.Closeness(a, b); {
-	case c >= nearSound:
+	c := match.Closeness(a, b)
+	switch {
+	case cut && strings.HasPrefix(a.Plain, b.Plain):
+		return cutOff
+	case fewDiffer(a, b), c >= nearSound:
 		return near
 	case c >= farSound:
 		return far

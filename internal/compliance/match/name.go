@@ -128,21 +128,22 @@ func compounds(plain string) []string {
 }
 
 type word struct {
-	text  string
-	abjad bool
+	text    string
+	abjad   bool
+	foreign bool // from another script than the Latin one
 }
 
 // latin transliterates a name and divides it into words of a–z; apostrophes are left in the words.
 func latin(name string) []word {
 	var all []word
 	var now strings.Builder
-	abjad := false
+	abjad, foreign := false, false
 	end := func() {
 		if now.Len() > 0 {
-			all = append(all, word{now.String(), abjad})
+			all = append(all, word{now.String(), abjad, foreign})
 		}
 		now.Reset()
-		abjad = false
+		abjad, foreign = false, false
 	}
 	read := 0
 	for _, w := range strings.FieldsFunc(norm.NFKC.String(seen(name)), separates) {
@@ -159,6 +160,7 @@ func latin(name string) []word {
 				switch {
 				case c >= 'a' && c <= 'z', c == '\'':
 					now.WriteRune(c)
+					foreign = foreign || r > unicode.MaxASCII && !unicode.In(r, unicode.Latin, unicode.Common)
 				case c == ' ': // between the syllables of Chinese
 					end()
 				}
