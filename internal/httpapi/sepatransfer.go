@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 
 	"kontor/internal/clock"
@@ -128,7 +129,7 @@ func (a *api) GetSepaTransfer(w http.ResponseWriter, r *http.Request, transferID
 			return out, err
 		}
 		person, err := a.Users.FindPerson(rd, u)
-		if err != nil {
+		if err != nil && !errors.Is(err, db.ErrNoRows) { // of a deleted user nothing but the id is left
 			return out, err
 		}
 		return out, shown(sepa.NewTransferUser(u.ExternalID, person), &out.User)
