@@ -133,8 +133,8 @@ var (
 )
 
 // CreateTransfer accepts an order: the transfer, with amount and fee held. One that the balance does not cover is
-// stored as FAILED with its event. P403 for receivers that do not fit the level; P412, P455, P459, P462; P425
-// outside of SEPA; P430 for an amount beyond a limit; P432 for an account that is not a contact on level 1. P433, at the
+// stored as FAILED with its event. P403 for receivers that do not fit the level; P412, P455, P466, P459, P462;
+// P425 outside of SEPA; P430 for an amount beyond a limit; P432 for an account that is not a contact on level 1. P433, at the
 // commit, when the balance does not cover it after all: the caller then runs again with Short.
 func (s *Service) CreateTransfer(tx *db.Tx, partner int64, o Order) (Transfer, error) {
 	t := Transfer{
@@ -227,6 +227,12 @@ func (s *Service) payer(tx *db.Tx, partner int64, externalID string) (*user.User
 	party, _, err := s.users.Parties(tx, partner, externalID, "", s.euro)
 	if err != nil {
 		return nil, ledger.Customer{}, err
+	}
+	if err := party.MayAct(); err != nil {
+		return nil, ledger.Customer{}, err
+	}
+	if party.Model == user.NoKYC {
+		return nil, ledger.Customer{}, fault.New(fault.WrongUserModel)
 	}
 	return &party.User, party.Customer, party.User.MayPay(true)
 }
