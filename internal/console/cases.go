@@ -219,9 +219,11 @@ func (c *console) caseAgain(w http.ResponseWriter, r *http.Request, status int, 
 			return err
 		}
 		if officer(r).May(ReadDocuments) {
-			v.Documents, err = c.Documents.Files(rd, u.Partner, u.ID)
+			if v.Documents, err = c.Documents.Files(rd, u.Partner, u.ID); err != nil {
+				return err
+			}
 		}
-		return err
+		return c.backdate(rd, &v)
 	})
 	if errors.Is(err, compliance.ErrNoCase) {
 		return errNotFound
@@ -240,6 +242,22 @@ func (c *console) caseAgain(w http.ResponseWriter, r *http.Request, status int, 
 	}
 	c.render(w, r, status, casePage(f, v))
 	return nil
+}
+
+// backdate shows of a closed case the identity check that its officers decided on, and marks what came later.
+func (c *console) backdate(r db.Reader, v *caseView) (err error) {
+	closed := v.Case.ClosedAt
+	if closed.IsZero() {
+		return nil
+	}
+	for i, d := range v.Documents {
+		v.Documents[i].Later = d.CreatedAt.After(closed)
+	}
+	if v.Erased {
+		return nil
+	}
+	v.Check, v.Later, err = c.Checks.FindAt(r, v.User, closed)
+	return err
 }
 
 // decideCase records what an officer says about a case.

@@ -27,6 +27,7 @@ type Document struct {
 	Size      int64  // bytes
 	Pages     int    // of a PDF; 0 for a picture, and before it was judged
 	CreatedAt time.Time
+	Later     bool // it came after the decision of the case that is shown
 }
 
 // provesAddress is what the files of proofs of address are for.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -239,7 +240,8 @@ type profile struct {
 	Erased      bool // the personal data are gone
 	Established user.Established
 	Checked     bool             // an identity check was accepted
-	Check       identity.Attempt // the latest identity check; the zero Attempt before the first one
+	Check       identity.Attempt // the latest identity check, or the one of a case; the zero Attempt before the first one
+	Later       time.Time        // when another one was begun after that of a case; zero when none was
 	Cases       []compliance.Case
 	PartnerName string
 	IBAN        string
@@ -259,6 +261,9 @@ func (p profile) title() string {
 	}
 	return p.ExternalID
 }
+
+// later tells whether what is established comes from an identity check after that of the case that is shown.
+func (p profile) later() bool { return !p.Later.IsZero() && !p.Established.At.Before(p.Later) }
 
 // address is the user's address in one line.
 func (p profile) address() string {
@@ -418,6 +423,8 @@ func (c *console) currencies() (all []money.Currency) {
 type Checks interface {
 	// FindStatus answers the latest check of a user.
 	FindStatus(r db.Reader, u user.User) (identity.Status, error)
+	// FindAt answers the check of a user that counted at a time, and when the next one was begun.
+	FindAt(r db.Reader, u user.User, at time.Time) (identity.Attempt, time.Time, error)
 }
 
 // methods are the ways of an identity check, in words.

@@ -169,6 +169,11 @@ var (
 	selectLatest = db.NewQuery(`
 		SELECT ` + attemptColumns + ` FROM identity_attempt
 		WHERE partner_id = $1 AND user_id = $2 ORDER BY attempt DESC LIMIT 1`)
+	selectLatestAt = db.NewQuery(`
+		SELECT ` + attemptColumns + ` FROM identity_attempt
+		WHERE partner_id = $1 AND user_id = $2 AND created_at <= $3 ORDER BY attempt DESC LIMIT 1`)
+	selectNextBegun = db.NewQuery(`
+		SELECT COALESCE(MIN(created_at), 0) FROM identity_attempt WHERE partner_id = $1 AND user_id = $2 AND attempt > $3`)
 	selectAttempt = db.NewQuery(`SELECT ` + attemptColumns + ` FROM identity_attempt WHERE partner_id = $1 AND id = $2`)
 	eraseClaims   = db.NewCommand(`
 		UPDATE identity_attempt SET document_number = $3, claims = $3 WHERE partner_id = $1 AND user_id = $2`)
@@ -180,7 +185,21 @@ func attemptPlace(id clock.ID, column string) vault.Place {
 
 // latest reads the attempt that counts; the zero Attempt before the first one.
 func (s *Service) latest(r db.Reader, u user.User) (Attempt, error) {
-	a, err := s.scan(r.Row(selectLatest, u.Partner, u.ID))
+	return s.orNone(r.Row(selectLatest, u.Partner, u.ID))
+}
+
+// FindAt reads the attempt that counted at a time, the zero Attempt before the first one, and when the next one was
+// begun; zero when there is none.
+func (s *Service) FindAt(r db.Reader, u user.User, at time.Time) (a Attempt, next time.Time, err error) {
+	if a, err = s.orNone(r.Row(selectLatestAt, u.Partner, u.ID, at)); err != nil {
+		return Attempt{}, time.Time{}, err
+	}
+	err = r.Row(selectNextBegun, u.Partner, u.ID, a.Number).Scan(&next)
+	return a, next, err
+}
+
+func (s *Service) orNone(row db.Scanner) (Attempt, error) {
+	a, err := s.scan(row)
 	if errors.Is(err, db.ErrNoRows) {
 		return Attempt{}, nil
 	}
