@@ -34,12 +34,14 @@ func (a *api) CreatePartnerSepaTransfer(w http.ResponseWriter, r *http.Request, 
 func (a *api) CreateSepaTransfer(w http.ResponseWriter, r *http.Request, _ oas.CreateSepaTransferParams) {
 	short := false
 	changeUnless(a, w, r, "createSepaTransfer", notCovered(&short), func(tx *db.Tx, p partner.Partner, body oas.NewSepaTransfer) (result, error) {
-		id := value(body.SourceExternalUserId)
-		if id == "" {
-			id = value(body.ExternalUserId) // as an older example calls it
-		}
-		if id == "" {
+		id, older := value(body.SourceExternalUserId), value(body.ExternalUserId) // as an older example calls it
+		switch {
+		case id == "" && older == "":
 			return result{}, fault.Invalid("sourceExternalUserId must be provided")
+		case id == "":
+			id = older
+		case older != "" && older != id:
+			return result{}, fault.Invalid("externalUserId must be the same as sourceExternalUserId, or not be sent")
 		}
 		return a.createSepaTransfer(tx, p, id, body, short)
 	})

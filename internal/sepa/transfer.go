@@ -208,9 +208,15 @@ func (r Receiver) fits(openLoop bool) error {
 		if r.FirstName == "" || r.LastName == "" {
 			return fault.Invalid("receiverFirstName and receiverLastName must be provided when receiverType is NATURAL")
 		}
+		if r.Company != "" {
+			return fault.Invalid("companyName must not be sent when receiverType is NATURAL")
+		}
 	case Legal:
 		if r.Company == "" {
 			return fault.Invalid("companyName must be provided when receiverType is LEGAL")
+		}
+		if r.FirstName != "" || r.LastName != "" {
+			return fault.Invalid("receiverFirstName and receiverLastName must not be sent when receiverType is LEGAL")
 		}
 	default:
 		return fault.Invalid("receiverType must be one of the following values: NATURAL, LEGAL")
