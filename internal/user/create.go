@@ -29,8 +29,8 @@ var (
 )
 
 // Create opens a user with empty balances of all currencies, which it answers by slug; the fiat ones of a user
-// without KYC never move. P431 when the country of
-// residence is not served; P411, at the commit, when the partner has used the externalUserId.
+// without KYC never move. P403 for what cannot be true of a person; P431 when the country of residence is not served;
+// P411, at the commit, when the partner has used the externalUserId.
 func (s *Service) Create(tx *db.Tx, partner int64, n New) (User, map[string]ledger.State, error) {
 	p, err := s.Canonical(n.Person)
 	if err != nil {
@@ -63,9 +63,12 @@ func (s *Service) Create(tx *db.Tx, partner int64, n New) (User, map[string]ledg
 	return u, balances, nil
 }
 
-// Canonical is a person as one is kept: with the catalogue's codes of countries. P431 when the country of residence
-// is not served.
+// Canonical is a person as one is kept: with the catalogue's codes of countries. P403 for what cannot be true of a
+// person; P431 when the country of residence is not served.
 func (s *Service) Canonical(p Person) (Person, error) {
+	if problems := p.implausible(s.clock.Now()); len(problems) > 0 {
+		return Person{}, fault.Invalid(problems...)
+	}
 	country, ok := s.catalog.Country(p.Country)
 	if !ok {
 		return Person{}, fault.New(fault.ForbiddenCountry)

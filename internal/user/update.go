@@ -23,7 +23,7 @@ type Change struct {
 
 // Update changes a user's profile. What an identity check established stays as it is; when the name or the birth
 // date of a user changes whom a check knows, the reviewer is told. Of two changes at once neither is lost. P412;
-// P403 for another country of residence and for half an address; P455.
+// P403 for another country of residence, half an address and what cannot be true of a person; P455.
 func (s *Service) Update(tx *db.Tx, partner int64, externalID string, c Change) (User, error) {
 	u, err := Lock(tx, partner, externalID)
 	if err != nil {
@@ -77,7 +77,8 @@ func (s *Service) misfits(p Person, c Change) (problems []string) {
 	case parts && p.StreetNumber == "" && (c.Street == nil || c.StreetNumber == nil):
 		problems = append(problems, "street and number must be given together: the account has its address in one line")
 	}
-	return problems
+	// What is sent alone: what an earlier version took does not stop other changes.
+	return append(problems, c.apply(Person{}).implausible(s.clock.Now())...)
 }
 
 func (c Change) apply(p Person) Person {
