@@ -47,13 +47,22 @@ func Balances(r db.Reader, partner int64, owner clock.ID, currency func(slug str
 		if err := rows.Scan(&id, &slug, &posted, &held); err != nil {
 			return nil, err
 		}
-		c, ok := currency(slug)
-		if !ok {
-			return nil, errors.New("ledger: an account has the unknown currency " + slug)
+		var err error
+		if states[slug], err = NewState(id, slug, posted, held, currency); err != nil {
+			return nil, err
 		}
-		states[slug] = State{id, money.New(posted, c), money.New(held, c)}
 	}
 	return states, rows.Err()
+}
+
+// NewState makes a state of what was read: an account, its currency's slug, and amounts in minor units. currency gives
+// the slug its scale.
+func NewState(account clock.ID, slug string, posted, held int64, currency func(slug string) (money.Currency, bool)) (State, error) {
+	c, ok := currency(slug)
+	if !ok {
+		return State{}, errors.New("ledger: an account has the unknown currency " + slug)
+	}
+	return State{account, money.New(posted, c), money.New(held, c)}, nil
 }
 
 // Entry is one transfer as an account sees it.

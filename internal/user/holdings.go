@@ -1,7 +1,6 @@
 package user
 
 import (
-	"errors"
 	"time"
 
 	"kontor/internal/clock"
@@ -42,11 +41,10 @@ func FindHoldings(r db.Reader, partner int64, externalID string, currency func(s
 		if account.IsZero() {
 			break
 		}
-		c, ok := currency(slug)
-		if !ok {
-			return Holdings{}, errors.New("user: an account has the unknown currency " + slug)
+		var err error
+		if h.Balances[slug], err = ledger.NewState(account, slug, posted, held, currency); err != nil {
+			return Holdings{}, err
 		}
-		h.Balances[slug] = ledger.State{Account: account, Posted: money.New(posted, c), Held: money.New(held, c)}
 	}
 	if err := rows.Err(); err != nil {
 		return Holdings{}, err
