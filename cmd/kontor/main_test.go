@@ -142,8 +142,8 @@ func TestBadFlagsAreTold(t *testing.T) {
 		args []string
 		want string
 	}{
-		"unknown setting":         {[]string{"sandbox", "--set", "colour=red"}, "colour is not a setting"},
-		"bad value":               {[]string{"sandbox", "--set", "sepaLevel=3"}, "sepaLevel must be one of"},
+		"unknown setting":         {[]string{"sandbox", "--listen", "127.0.0.1:0", "--set", "colour=red"}, "colour is not a setting"},
+		"bad value":               {[]string{"sandbox", "--listen", "127.0.0.1:0", "--set", "sepaLevel=3"}, "sepaLevel must be one of"},
 		"sandbox in production":   {[]string{"sandbox", "--environment", "production"}, "a sandbox is staging"},
 		"production without key":  {[]string{"serve", "--environment", "production", "--bank-country", "LT", "--bank-code", "99999", "--bank-digits", "11", "--bank-bic", "TESTLT20"}, "no master key"},
 		"production without bank": {[]string{"serve", "--environment", "production"}, "production needs the bank"},
